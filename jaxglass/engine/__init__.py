@@ -1,0 +1,1 @@
+"""Energies and forces: the exact reference (`ewald`, `energy`) and the hot path (`kernel`, `mesh`, `neighbors`)."""

@@ -1,0 +1,46 @@
+"""Forces, energy and stress of the hot path: pair kernel + mesh over a neighbour list."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxglass.engine import ewald
+from jaxglass.engine.kernel import pair_energy, pair_forces
+from jaxglass.engine.mesh import mesh_forces
+from jaxglass.engine.neighbors import Neighbors
+from jaxglass.engine.plan import Plan
+from jaxglass.model.potential import Potential
+
+
+class Forces(NamedTuple):
+    """Forces (N, 3) in eV/A; strain derivative of the potential energy (3, 3) in eV, zeros unless asked for."""
+
+    forces: Array
+    strain_derivative: Array
+
+
+def forces(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array,
+           neighbors: Neighbors, derivatives: bool = False) -> Forces:
+    """Total forces of sorted atoms, in the arithmetic of `plan.precision`."""
+    dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
+    charges = potential.charges[species]
+    pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
+    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives)
+    background = jnp.zeros(())
+    if derivatives:  # the neutralising background of a charged cell: dE/d strain = -E delta
+        background = -_background(plan, charges, cell, potential.coulomb_constant)
+    return Forces(pair.forces + mesh.forces, pair.strain_derivative + mesh.strain_derivative + background * jnp.eye(3))
+
+
+def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> Array:
+    """Total potential energy (eV), float64 throughout; for the steps that sample."""
+    charges = potential.charges[species]
+    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, jnp.float64, True)
+    own = ewald.self_energy(charges, plan.mesh.alpha, jnp.abs(jnp.linalg.det(cell)), potential.coulomb_constant)
+    return pair_energy(plan, potential, species, fractional, cell, neighbors) + mesh.energy + own
+
+
+def _background(plan: Plan, charges: Array, cell: Array, coulomb_constant: Array) -> Array:
+    volume = jnp.abs(jnp.linalg.det(cell))
+    return -coulomb_constant * jnp.pi / (2 * volume * plan.mesh.alpha**2) * jnp.sum(charges) ** 2

@@ -1,0 +1,152 @@
+"""Verlet lists in O(N), built and pruned on the device by appending row by row.
+
+A list is (K, N): column i holds the neighbours of atom i, unused slots hold i itself (distance zero, skipped by
+the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from the outer one; both
+visit one candidate of every atom at a time, write it at row `count` unconditionally, and advance `count` only if
+it is within reach. Nothing is ever dropped silently: counts above capacity, cells too full and a grid too coarse
+are returned, and `excess` says whether atoms or cell have moved too far for a list. Indices: i, j atoms.
+"""
+
+import math
+from itertools import product
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
+from jaxglass.engine.plan import CHUNK, Plan
+
+
+class Neighbors(NamedTuple):
+    """A list, the state it was built from and what it needed."""
+
+    index: Array  # (K, N) int32
+    rows: Array  # () rows in use: the largest count
+    reference: Array  # (N, 3) fractional coordinates at building
+    cell: Array  # (3, 3) cell at building
+    reach: Array  # () A
+    needed: Array  # () rows that a complete list needs; more than K means overflow
+    occupancy: Array  # () atoms in the fullest grid cell
+    coarse: Array  # () true when a grid cell is too small for the stencil
+
+
+def _search_dtype(plan: Plan):
+    return jnp.float32 if plan.precision == "mixed" else jnp.float64
+
+
+class _Growing(NamedTuple):
+    flat: Array  # ((K + 1) * N,) with one spare row
+    count: Array  # (N,) rows used, at most K
+    total: Array  # (N,) neighbours found
+
+
+def _start(capacity: int, n: int) -> _Growing:
+    zero = jnp.zeros(n, jnp.int32)
+    return _Growing(jnp.zeros((capacity + 1) * n, jnp.int32), zero, zero)
+
+
+def _append(grown: _Growing, capacity: int, j: Array, within: Array) -> _Growing:
+    n = j.shape[0]
+    atom = jnp.arange(n, dtype=jnp.int32)
+    flat = grown.flat.at[grown.count * n + atom].set(j, unique_indices=True, mode="promise_in_bounds")
+    step = within.astype(jnp.int32)
+    return _Growing(flat, jnp.minimum(grown.count + step, capacity), grown.total + step)
+
+
+def _finish(grown: _Growing, capacity: int) -> Array:
+    n = grown.count.shape[0]
+    atom = jnp.arange(n, dtype=jnp.int32)
+    index = grown.flat.reshape(capacity + 1, n)[:capacity]
+    return jnp.where(jnp.arange(capacity)[:, None] < grown.count[None, :], index, atom[None, :])
+
+
+def _within(at: Coordinates, j: Array, rows: Array, orthorhombic: bool, reach2: Array) -> Array:
+    d = tuple(difference(c, c.at[j].get(mode="promise_in_bounds")) for c in at)
+    x, y, z = cartesian((d[0], d[1], d[2]), rows, orthorhombic)
+    return x * x + y * y + z * z < reach2
+
+
+def _grid_cells(plan: Plan, fractional: Array) -> tuple[Array, Array]:
+    grid = plan.lists.grid
+    wrapped = fractional - jnp.floor(fractional)
+    place = jnp.clip((wrapped * jnp.asarray(grid)).astype(jnp.int32), 0, jnp.asarray(grid, jnp.int32) - 1)
+    return place, (place[:, 0] * grid[1] + place[:, 1]) * grid[2] + place[:, 2]
+
+
+def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors:
+    """The outer list: every pair closer than `reach` (A), from a grid whose cells are at least reach/2 wide."""
+    n, capacity = fractional.shape[0], plan.lists.outer
+    grid, slots = plan.lists.grid, plan.lists.occupancy
+    dtype = _search_dtype(plan)
+    at, rows = encode(fractional, dtype), metric(cell, dtype)
+    place, flat = _grid_cells(plan, fractional)
+    cells = math.prod(grid)
+    order = jnp.argsort(flat).astype(jnp.int32)
+    start = jnp.searchsorted(flat[order], jnp.arange(cells + 1)).astype(jnp.int32)
+    rank = jnp.arange(n, dtype=jnp.int32) - start[flat[order]]
+    table = jnp.full((slots, cells), n, jnp.int32).at[rank, flat[order]].set(order, mode="drop")
+    reach2 = (reach * reach).astype(dtype)
+    offsets = np.array(list(product(*(range(-2, 3) if g >= 5 else range(1) for g in grid))), np.int32)
+    atom = jnp.arange(n, dtype=jnp.int32)
+
+    def visit_cell(grown: _Growing, offset: Array):
+        there = (place + offset) % jnp.asarray(grid, jnp.int32)
+        there = (there[:, 0] * grid[1] + there[:, 1]) * grid[2] + there[:, 2]
+
+        def visit_slot(grown: _Growing, row: Array):
+            j = row[there]
+            exists = j < n
+            j = jnp.where(exists, j, atom)
+            return _append(grown, capacity, j, _within(at, j, rows, plan.orthorhombic, reach2) & (j != atom)), None
+
+        return jax.lax.scan(visit_slot, grown, table)[0], None
+
+    grown, _ = jax.lax.scan(visit_cell, _start(capacity, n), jnp.asarray(offsets))
+    width = 1 / jnp.linalg.norm(jnp.linalg.inv(cell), axis=0)
+    coarse = jnp.any(jnp.asarray([g >= 5 for g in grid]) & (width / jnp.asarray(grid) * 2 < reach))
+    used = jnp.max(grown.count)
+    return Neighbors(
+        _finish(grown, capacity), used, fractional, cell, jnp.asarray(reach, cell.dtype), jnp.max(grown.total),
+        jnp.max(jnp.diff(start)), coarse,
+    )
+
+
+def prune(plan: Plan, outer: Neighbors, fractional: Array, cell: Array, reach: Array) -> Neighbors:
+    """The inner list: those pairs of `outer` that are now closer than `reach` (A)."""
+    n, capacity = fractional.shape[0], plan.lists.inner
+    dtype = _search_dtype(plan)
+    at, rows = encode(fractional, dtype), metric(cell, dtype)
+    reach2 = (reach * reach).astype(dtype)
+    atom = jnp.arange(n, dtype=jnp.int32)
+
+    def visit(r, grown: _Growing):
+        j = outer.index[r]
+        return _append(grown, capacity, j, _within(at, j, rows, plan.orthorhombic, reach2) & (j != atom))
+
+    grown = jax.lax.fori_loop(0, outer.rows, visit, _start(capacity, n))
+    false = jnp.zeros((), bool)
+    return Neighbors(
+        _finish(grown, capacity), jnp.max(grown.count), fractional, cell, jnp.asarray(reach, cell.dtype),
+        jnp.max(grown.total), jnp.zeros((), jnp.int32), false,
+    )
+
+
+def excess(neighbors: Neighbors, fractional: Array, cell: Array, interaction: float | Array) -> Array:
+    """How far (A) the list falls short of guaranteeing every pair closer than `interaction`; <= 0 means valid.
+
+    With the deformation F = cell^-1 cell_0 and displacements u measured in the old cell, a pair at distance r now
+    was at most |F| r + 2 max|u| apart at building.
+    """
+    moved = (fractional - neighbors.reference) @ neighbors.cell
+    farthest = jnp.sqrt(jnp.max(jnp.sum(moved * moved, axis=1)))
+    back = jnp.linalg.inv(cell) @ neighbors.cell
+    stretch = jnp.sqrt(jnp.max(jnp.sum(jnp.abs(back), 0)) * jnp.max(jnp.sum(jnp.abs(back), 1)))  # >= spectral norm
+    return stretch * interaction + 2 * farthest - neighbors.reach
+
+
+def chunks(neighbors: Neighbors) -> Array:
+    """Number of kernel chunks that hold neighbours."""
+    return (neighbors.rows + CHUNK - 1) // CHUNK

@@ -1,0 +1,129 @@
+"""The static choices of a run: cutoffs, Coulomb splitting, mesh, list capacities. Host code, printed with results."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jaxglass.engine.ewald import real_space_alpha
+from jaxglass.engine.mesh import Mesh, rms_force_error
+from jaxglass.errors import ConfigError
+from jaxglass.model.pair_list import widths
+from jaxglass.units import COULOMB
+
+MESH_SIZES = (12, 15, 16, 18, 20, 24, 25, 27, 30, 32, 36, 40, 45, 48, 50, 54, 60, 64, 72, 75, 80, 90, 96, 100, 108, 120,
+              125, 128, 135, 144, 150, 160, 180, 192, 200, 216, 240, 256)
+LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
+CHUNK = 16  # neighbour rows per fused pass of the kernel
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Shapes of the neighbour lists: cell grid, atoms per cell, rows of the outer and the inner list."""
+
+    grid: tuple[int, int, int]
+    occupancy: int
+    outer: int
+    inner: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything static about the engine for one system. Lengths in A; `accuracy` in eV/A (RMS force)."""
+
+    cutoff: float
+    coulomb_cutoff: float
+    mesh: Mesh
+    lists: Lists
+    orthorhombic: bool
+    precision: str
+    accuracy: float
+
+    @property
+    def reach(self) -> float:
+        """Distance up to which pairs interact."""
+        return max(self.cutoff, self.coulomb_cutoff)
+
+
+def choose_mesh(cell: np.ndarray, charges: np.ndarray, alpha: float, accuracy: float) -> Mesh:
+    """The cheapest mesh (spline order 4-6) whose expected RMS force error is `accuracy` (eV/A) or better.
+
+    Raises `ConfigError` when no mesh below the size cap reaches it.
+    """
+    lengths = np.linalg.norm(cell, axis=1)
+    candidates = []
+    for order in (4, 5, 6):
+        for spacing in np.geomspace(1.6, 0.15, 60):
+            shape = tuple(next((s for s in MESH_SIZES if s >= max(length / spacing, order)), 0) for length in lengths)
+            if 0 in shape or math.prod(shape) > LARGEST_MESH:
+                break
+            mesh = Mesh((shape[0], shape[1], shape[2]), order, alpha)
+            cost = 18 * math.prod(shape) + 6.5 * order**3 * len(charges)  # ns: transforms, spreading + gathering
+            if any(cost >= c for c, _ in candidates):
+                break
+            if _safe_error(mesh, charges, cell) <= accuracy:
+                candidates.append((cost, mesh))
+                break
+    if not candidates:
+        raise ConfigError(
+            f"engine.coulomb_accuracy: {accuracy:.1e} eV/A needs a mesh above {LARGEST_MESH:.0e} points; ask for less accuracy"
+        )
+    return min(candidates)[1]
+
+
+def _safe_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
+    """The estimate assumes uncorrelated charges; ordered ones were measured up to 1.5 times worse."""
+    return 1.5 * rms_force_error(mesh, charges, cell)
+
+
+def make_plan(
+    cell: np.ndarray, charges: np.ndarray, cutoff: float, accuracy: float = 1e-5, precision: str = "mixed",
+    coulomb_cutoff: float | None = None, volume_margin: float = 1.0,
+) -> Plan:
+    """Plan the engine for atoms with `charges` (N,) in `cell`.
+
+    `accuracy` is LAMMPS's relative one: RMS force error over the force of two unit charges at 1 A. The real-space
+    Coulomb cutoff defaults to the Buckingham cutoff: those pairs are visited anyway. `volume_margin` > 1 sizes
+    mesh and accuracy for a cell that may grow by that factor.
+    """
+    if not 1e-9 <= accuracy <= 1e-2:
+        raise ConfigError(f"engine.coulomb_accuracy = {accuracy}: must lie between 1e-9 and 1e-2")
+    if precision not in ("mixed", "float64"):
+        raise ConfigError(f"engine.precision = '{precision}': must be mixed or float64")
+    if precision == "mixed" and accuracy < 5e-7:
+        raise ConfigError(
+            f"engine.coulomb_accuracy = {accuracy}: below what float32 arithmetic reaches (5e-7); set engine.precision=float64"
+        )
+    target = accuracy * COULOMB
+    coulomb_cutoff = coulomb_cutoff or cutoff
+    largest = cell * volume_margin ** (1 / 3)
+    alpha = real_space_alpha(coulomb_cutoff, 0.55 * target, charges, abs(np.linalg.det(cell)))
+    mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
+    orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
+    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, target)
+    return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.0, inner_skin=0.6))
+
+
+def choose_lists(plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, inner_skin: float, slack: float = 1.25) -> Lists:
+    """Cell grid and capacities for lists that reach `reach + skin`, with `slack` for fluctuations and compression."""
+    density = n_atoms / abs(np.linalg.det(cell))
+    far, close = plan.reach + outer_skin, plan.reach + inner_skin
+
+    def rows(radius: float) -> int:
+        expected = min(density * 4 / 3 * math.pi * radius**3 * slack + 8, n_atoms - 1)
+        return max(CHUNK, -(-math.ceil(expected) // CHUNK) * CHUNK)
+
+    side = np.floor(widths(cell) / (far / 2)).astype(int)
+    grid = tuple(int(s) if s >= 5 else 1 for s in side)
+    cells = math.prod(grid)
+    mean = n_atoms / cells
+    occupancy = n_atoms if cells == 1 else min(n_atoms, math.ceil(mean + 4.5 * math.sqrt(mean) + 2))
+    offsets = math.prod(5 if g >= 5 else 1 for g in grid)
+    if offsets * occupancy >= n_atoms:
+        grid, occupancy = (1, 1, 1), n_atoms
+    return Lists((grid[0], grid[1], grid[2]), occupancy, rows(far), rows(close))
+
+
+def largest_reach(cell: np.ndarray) -> float:
+    """Half the smallest perpendicular width (A): the limit of the nearest-image convention."""
+    return float(widths(cell).min() / 2)

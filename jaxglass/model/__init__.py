@@ -1,0 +1,1 @@
+"""What is simulated: elements, compositions, the atoms of a glass and the potential between them."""
