@@ -40,7 +40,7 @@ def exact_energy(potential: Potential, near: Pairs, screened: Pairs, alpha: floa
                  species: Array, fractional: Array, cell: Array) -> Array:
     """Total energy (eV) with the exact Ewald sum; differentiable in potential, fractional and cell."""
     charges = potential.charges[species]
-    volume = jnp.abs(jnp.linalg.det(cell))
+    volume = volume_of(cell)
     return (
         buckingham_energy(potential, near, species, fractional, cell)
         + screened_energy(potential, screened, alpha, species, fractional, cell)
@@ -91,7 +91,7 @@ def _with_mesh(potential, near, screened, mesh, species, fractional, cell):
 
     def strained(strain, fractional):
         deformed = cell @ (jnp.eye(3) + (strain + strain.T) / 2)
-        volume = jnp.abs(jnp.linalg.det(deformed))
+        volume = volume_of(deformed)
         return (
             buckingham_energy(potential, near, species, fractional, deformed)
             + screened_energy(potential, screened, mesh.alpha, species, fractional, deformed)

@@ -57,8 +57,8 @@ def self_energy(charges: Array, alpha: float, volume: Array, coulomb_constant: A
 
 def reciprocal_energy(charges: Array, alpha: float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array) -> Array:
     """Exact reciprocal energy (eV), in chunks of wave vectors so that memory stays linear in the atoms."""
-    volume = jnp.abs(jnp.linalg.det(cell))
-    reciprocal = 2 * np.pi * jnp.linalg.inv(cell).T
+    volume = volume_of(cell)
+    reciprocal = 2 * np.pi * inverse(cell).T
     chunk = max(1, min(512, len(n)))
     padding = -len(n) % chunk
     padded = jnp.pad(jnp.asarray(n, cell.dtype), ((0, padding), (0, 0)))

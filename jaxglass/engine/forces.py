@@ -37,10 +37,10 @@ def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, 
     """Total potential energy (eV), float64 throughout; for the steps that sample."""
     charges = potential.charges[species]
     mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, jnp.float64, True)
-    own = ewald.self_energy(charges, plan.mesh.alpha, jnp.abs(jnp.linalg.det(cell)), potential.coulomb_constant)
+    own = ewald.self_energy(charges, plan.mesh.alpha, volume_of(cell), potential.coulomb_constant)
     return pair_energy(plan, potential, species, fractional, cell, neighbors) + mesh.energy + own
 
 
 def _background(plan: Plan, charges: Array, cell: Array, coulomb_constant: Array) -> Array:
-    volume = jnp.abs(jnp.linalg.det(cell))
+    volume = volume_of(cell)
     return -coulomb_constant * jnp.pi / (2 * volume * plan.mesh.alpha**2) * jnp.sum(charges) ** 2

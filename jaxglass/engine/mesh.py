@@ -69,7 +69,7 @@ def influence_weights(size: int, order: int) -> np.ndarray:
 def reciprocal_terms(mesh: Mesh, cell: Array, dtype) -> tuple[Array, tuple[Array, Array, Array], Array]:
     """Green's function w exp(-k^2/4a^2)/k^2 on the half mesh, the components of k, and k^2 (1 at k = 0)."""
     m1, m2, m3 = mesh.shape
-    inverse = jnp.linalg.inv(cell)
+    inverse = inverse(cell)
     counts = (np.fft.fftfreq(m1, 1 / m1), np.fft.fftfreq(m2, 1 / m2), np.arange(m3 // 2 + 1))
     axes = [
         jnp.asarray(c, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, c in enumerate(counts)
@@ -144,7 +144,7 @@ def mesh_forces(
     density, _ = jax.lax.scan(spread, jnp.zeros(m1 * m2 * m3, dtype), (rows, plane))
     density_k = jnp.fft.rfftn(density.reshape(mesh.shape))
     green, k, k2 = reciprocal_terms(mesh, cell, dtype)
-    volume = jnp.abs(jnp.linalg.det(cell))
+    volume = volume_of(cell)
     scale = (4 * np.pi * coulomb_constant / volume).astype(dtype)
     potential = jnp.fft.irfftn(density_k * (green * (scale * math.prod(mesh.shape))), s=mesh.shape).reshape(-1)
 
@@ -163,7 +163,7 @@ def mesh_forces(
     gradient, _ = jax.lax.scan(gather, (zero, zero, zero), lines)
     size = jnp.asarray(mesh.shape, dtype)
     per_axis = jnp.stack([-charge * g for g in gradient], 1) * size  # dE/d fractional, sign of a force
-    forces = per_axis.astype(cell.dtype) @ jnp.linalg.inv(cell).T
+    forces = per_axis.astype(cell.dtype) @ inverse(cell).T
     if not derivatives:
         return MeshForces(forces, jnp.zeros((), cell.dtype), jnp.zeros((3, 3), cell.dtype))
     fold = jnp.asarray(half_mesh_fold(m3), dtype)

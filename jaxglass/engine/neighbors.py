@@ -105,7 +105,7 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
         return jax.lax.scan(visit_slot, grown, table)[0], None
 
     grown, _ = jax.lax.scan(visit_cell, _start(capacity, n), jnp.asarray(offsets))
-    width = 1 / jnp.linalg.norm(jnp.linalg.inv(cell), axis=0)
+    width = 1 / jnp.linalg.norm(inverse(cell), axis=0)
     coarse = jnp.any(jnp.asarray([g >= 5 for g in grid]) & (width / jnp.asarray(grid) * 2 < reach))
     used = jnp.max(grown.count)
     return Neighbors(
@@ -142,7 +142,7 @@ def excess(neighbors: Neighbors, fractional: Array, cell: Array, interaction: fl
     """
     moved = (fractional - neighbors.reference) @ neighbors.cell
     farthest = jnp.sqrt(jnp.max(jnp.sum(moved * moved, axis=1)))
-    back = jnp.linalg.inv(cell) @ neighbors.cell
+    back = inverse(cell) @ neighbors.cell
     stretch = jnp.sqrt(jnp.max(jnp.sum(jnp.abs(back), 0)) * jnp.max(jnp.sum(jnp.abs(back), 1)))  # >= spectral norm
     return stretch * interaction + 2 * farthest - neighbors.reach
 

@@ -1,0 +1,220 @@
+"""One step of NVE, NVT, NPT or FIRE: (state, forces) -> (state, forces), one force evaluation each.
+
+NPT is the Martyna-Tobias-Klein extension with strain rates w_a of the cell axes (Tuckerman et al. 2006):
+
+    dr_a/dt = p_a/m + w_a r_a                          dh/dt = h w
+    dp_a/dt = F_a - (w_a + sum_b w_b/n) p_a            W dw_a/dt = V (P_aa - P) + (1/n) sum_i p^2/m
+
+with n = 3N - 3 and W = (N + 1) kT tau^2; isotropic coupling replaces the right side by its mean over a. Momenta
+are in amu A/ps, so p/m is A/ps and a force in eV/A changes p by F dt/AMU.
+Splitting: barostat chain, thermostat chain, w, p | h, r | forces | p, w, chains. Conserved:
+
+    K + U + P V + sum_a W w_a^2/2 + thermostat + barostat chain
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxglass import units
+from jaxglass.dynamics import chain
+from jaxglass.dynamics.state import Barostat, Descent, State
+from jaxglass.engine.forces import Forces
+from jaxglass.model.system import degrees_of_freedom, kinetic_energy
+from jaxglass.pytree import pytree
+
+ForceField = Callable[[Array, Array], Forces]  # (fractional, cell) -> forces
+
+ENSEMBLES = ("nve", "nvt", "npt", "npt_orthorhombic", "minimise")
+
+
+@pytree
+class Control:
+    """Traced settings of a stage: times in ps, temperatures in K, pressure in eV/A^3, `steps` of the whole ramp."""
+
+    timestep: Array
+    temperature_start: Array
+    temperature_end: Array
+    steps: Array
+    pressure: Array
+    thermostat_time: Array
+    barostat_time: Array
+
+
+class Moving(NamedTuple):
+    """State with the forces that belong to it."""
+
+    state: State
+    forces: Forces
+
+
+def target(control: Control, step: Array) -> Array:
+    """kT (eV) of the linear temperature ramp at `step`."""
+    progress = step / jnp.maximum(control.steps, 1)
+    kelvin = control.temperature_start + (control.temperature_end - control.temperature_start) * progress
+    return units.BOLTZMANN * kelvin
+
+
+def needs_stress(ensemble: str) -> bool:
+    """Whether the ensemble reads the stress at every step."""
+    return ensemble.startswith("npt")
+
+
+def advance(ensemble: str, control: Control, force_field: ForceField, moving: Moving) -> Moving:
+    """One time step of `ensemble` (one of `ENSEMBLES`)."""
+    steps = {
+        "nve": verlet,
+        "nvt": nose_hoover,
+        "npt": partial(martyna_tobias_klein, isotropic=True),
+        "npt_orthorhombic": partial(martyna_tobias_klein, isotropic=False),
+        "minimise": fire,
+    }
+    return steps[ensemble](control, force_field, moving)
+
+
+def verlet(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+    """Velocity Verlet."""
+    state, dt = _kick(moving.state, moving.forces, control.timestep), control.timestep
+    system = state.system
+    drift = system.momenta / system.masses[:, None] @ inverse(system.cell)
+    fractional = system.fractional + dt * drift
+    forces = force_field(fractional, system.cell)
+    state = replace(state, system=replace(system, fractional=fractional), step=state.step + 1)
+    return Moving(_kick(state, forces, dt), forces)
+
+
+def _kick(state: State, forces: Forces, dt: Array) -> State:
+    momenta = state.system.momenta + forces.forces * (0.5 * dt / units.AMU)
+    return replace(state, system=replace(state.system, momenta=momenta))
+
+
+def nose_hoover(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+    """NVT: velocity Verlet between two half steps of the thermostat chain."""
+    state = _thermostat(control, moving.state, target(control, moving.state.step))
+    state, forces = verlet(control, force_field, Moving(state, moving.forces))
+    return Moving(_thermostat(control, state, target(control, state.step)), forces)
+
+
+def _thermostat(control: Control, state: State, kT: Array) -> State:
+    system = state.system
+    links, scale = chain.half_step(
+        state.thermostat, 2 * kinetic_energy(system), degrees_of_freedom(system), kT, control.thermostat_time, control.timestep
+    )
+    return replace(state, thermostat=links, system=replace(system, momenta=system.momenta * scale))
+
+
+def barostat_mass(control: Control, n_atoms: int, kT: Array) -> Array:
+    """W = (N + 1) kT tau^2 of one axis (eV ps^2), as LAMMPS."""
+    return (n_atoms + 1) * kT * control.barostat_time**2
+
+
+def _barostat_thermostat(control: Control, state: State, kT: Array, isotropic: bool) -> State:
+    """Half a step of the chain on the cell motion: one degree of freedom if isotropic, else three."""
+    dof = 1.0 if isotropic else 3.0
+    mass = barostat_mass(control, len(state.system.species), kT)
+    links, scale = chain.half_step(
+        state.barostat.chain, mass * jnp.sum(state.barostat.rate**2), dof, kT, control.barostat_time, control.timestep
+    )
+    return replace(state, barostat=Barostat(state.barostat.rate * scale, links))
+
+
+def pressure_tensor(state: State, forces: Forces) -> Array:
+    """Instantaneous pressure tensor (eV/A^3), compression positive: (sum p p/m - dU/d strain)/V, (3, 3)."""
+    system = state.system
+    kinetic = units.AMU * jnp.einsum("ia,ib->ab", system.momenta / system.masses[:, None], system.momenta)
+    return (kinetic - forces.strain_derivative) / system.volume
+
+
+def _strain_rate(control: Control, state: State, forces: Forces, kT: Array, isotropic: bool) -> State:
+    """Half a step of W dw/dt."""
+    system = state.system
+    pressure = jnp.diag(pressure_tensor(state, forces))
+    pressure = jnp.broadcast_to(jnp.mean(pressure), (3,)) if isotropic else pressure
+    drive = system.volume * (pressure - control.pressure) + 2 * kinetic_energy(system) / degrees_of_freedom(system)
+    rate = state.barostat.rate + 0.5 * control.timestep * drive / barostat_mass(control, len(system.species), kT)
+    return replace(state, barostat=replace(state.barostat, rate=rate))
+
+
+def _damped_kick(state: State, forces: Forces, dt: Array) -> State:
+    """Half a step of dp/dt = F - (w + sum w/n) p, exact for constant F and w."""
+    system, rate = state.system, state.barostat.rate
+    friction = (rate + jnp.sum(rate) / degrees_of_freedom(system)) * dt / 4
+    momenta = system.momenta * jnp.exp(-2 * friction)
+    momenta = momenta + forces.forces * (0.5 * dt / units.AMU) * jnp.exp(-friction) * _sinhc(friction)
+    return replace(state, system=replace(system, momenta=momenta))
+
+
+def _sinhc(x: Array) -> Array:
+    """sinh(x)/x; the series is exact to rounding for the |x| << 1 of a cell in motion."""
+    x2 = x * x
+    return 1 + x2 / 6 * (1 + x2 / 20 * (1 + x2 / 42))
+
+
+def martyna_tobias_klein(control: Control, force_field: ForceField, moving: Moving, isotropic: bool) -> Moving:
+    """NPT with Nose-Hoover chains on particles and cell."""
+    dt = control.timestep
+    state, forces = moving
+    kT = target(control, state.step)
+    state = _barostat_thermostat(control, state, kT, isotropic)
+    state = _thermostat(control, state, kT)
+    state = _strain_rate(control, state, forces, kT, isotropic)
+    state = _damped_kick(state, forces, dt)
+
+    system, rate = state.system, state.barostat.rate
+    half = system.cell * jnp.exp(rate * dt / 2)[None, :]
+    drift = system.momenta / system.masses[:, None] * _sinhc(rate * dt / 2)
+    fractional = system.fractional + dt * drift @ inverse(half)
+    cell = system.cell * jnp.exp(rate * dt)[None, :]
+    forces = force_field(fractional, cell)
+    state = replace(state, system=replace(system, fractional=fractional, cell=cell), step=state.step + 1)
+
+    kT = target(control, state.step)
+    state = _damped_kick(state, forces, dt)
+    state = _strain_rate(control, state, forces, kT, isotropic)
+    state = _thermostat(control, state, kT)
+    return Moving(_barostat_thermostat(control, state, kT, isotropic), forces)
+
+
+def fire(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities, no atom moves over 0.1 A."""
+    del control
+    state, forces = moving
+    system, descent = state.system, state.descent
+    velocity, force = system.momenta, forces.forces
+    downhill = jnp.sum(velocity * force) > 0
+    patient = descent.downhill > 5
+    step = jnp.where(downhill, jnp.where(patient, jnp.minimum(descent.step * 1.1, 0.15), descent.step), jnp.maximum(descent.step * 0.5, 1e-3))
+    mixing = jnp.where(downhill, jnp.where(patient, descent.mixing * 0.99, descent.mixing), 0.1)
+    velocity = jnp.where(downhill, velocity, 0.0) + step * force
+    pull = jnp.sqrt(jnp.sum(velocity**2) / jnp.maximum(jnp.sum(force**2), 1e-300))
+    velocity = (1 - mixing) * velocity + mixing * pull * force
+    move = step * velocity
+    farthest = jnp.sqrt(jnp.max(jnp.sum(move**2, 1)))
+    limit = jnp.minimum(1.0, 0.1 / jnp.maximum(farthest, 1e-12))
+    fractional = system.fractional + limit * move @ inverse(system.cell)
+    state = replace(
+        state,
+        system=replace(system, fractional=fractional, momenta=velocity * limit),
+        descent=Descent(step, mixing, jnp.where(downhill, descent.downhill + 1, 0)),
+        step=state.step + 1,
+    )
+    return Moving(state, force_field(fractional, system.cell))
+
+
+def conserved_energy(ensemble: str, control: Control, state: State, potential_energy: Array) -> Array:
+    """The constant of the motion (eV) of `ensemble` at constant temperature and pressure."""
+    kT = target(control, state.step)
+    total = potential_energy + kinetic_energy(state.system)
+    if ensemble in ("nve", "minimise"):
+        return total
+    total += chain.energy(state.thermostat, degrees_of_freedom(state.system), kT, control.thermostat_time)
+    if ensemble == "nvt":
+        return total
+    dof = 1.0 if ensemble == "npt" else 3.0
+    mass = barostat_mass(control, len(state.system.species), kT)
+    total += control.pressure * state.system.volume + 0.5 * mass * jnp.sum(state.barostat.rate**2)
+    return total + chain.energy(state.barostat.chain, dof, kT, control.barostat_time)

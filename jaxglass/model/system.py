@@ -1,0 +1,97 @@
+"""The atoms of a glass: fractional coordinates, momenta, cell, species."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxglass import units
+from jaxglass.model.elements import mass
+from jaxglass.pytree import pytree, static
+
+
+@pytree
+class System:
+    """Atoms in a periodic cell; `elements[species[i]]` is the symbol of atom i.
+
+    `fractional` (N, 3) is unwrapped: displacements need no image counters. `momenta` (N, 3) Cartesian, amu A/ps.
+    `cell` (3, 3), rows are lattice vectors in A. `species` (N,) sorted, as the hot path needs.
+    """
+
+    fractional: Array
+    momenta: Array
+    cell: Array
+    species: Array
+    elements: tuple[str, ...] = static()
+
+    @property
+    def positions(self) -> Array:
+        """Cartesian coordinates (A), unwrapped, (N, 3)."""
+        return self.fractional @ self.cell
+
+    @property
+    def masses(self) -> Array:
+        """Masses (amu), (N,)."""
+        return jnp.asarray([mass(e) for e in self.elements])[self.species]
+
+    @property
+    def volume(self) -> Array:
+        """Cell volume (A^3)."""
+        return volume_of(self.cell)
+
+    @property
+    def density(self) -> Array:
+        """Mass density (g/cm3)."""
+        return jnp.sum(self.masses) / self.volume * units.G_PER_CM3
+
+    @property
+    def symbols(self) -> list[str]:
+        """Element symbol of every atom."""
+        return [self.elements[s] for s in np.asarray(self.species)]
+
+
+def make_system(symbols: list[str], fractional: np.ndarray, cell: np.ndarray, elements: tuple[str, ...] | None = None) -> System:
+    """A `System` at rest; atoms are sorted by species (stable), in the order of `elements` or Li, B, P, ..., O."""
+    if elements is None:
+        elements = element_order(set(symbols))
+    species = np.array([elements.index(s) for s in symbols], dtype=np.int32)
+    order = np.argsort(species, kind="stable")
+    return System(
+        fractional=jnp.asarray(np.asarray(fractional, float)[order]),
+        momenta=jnp.zeros((len(symbols), 3)),
+        cell=jnp.asarray(np.asarray(cell, float)),
+        species=jnp.asarray(species[order]),
+        elements=elements,
+    )
+
+
+def element_order(symbols: set[str]) -> tuple[str, ...]:
+    """Modifiers, formers, oxygen: the order used in every file jaxglass writes."""
+    known = ("Li", "Na", "B", "Si", "P", "O")
+    return tuple(s for s in known if s in symbols) + tuple(sorted(symbols - set(known)))
+
+
+def kinetic_energy(system: System) -> Array:
+    """Kinetic energy (eV)."""
+    return 0.5 * units.AMU * jnp.sum(system.momenta**2 / system.masses[:, None])
+
+
+def degrees_of_freedom(system: System) -> int:
+    """3N - 3: total momentum is conserved and zero."""
+    return 3 * system.fractional.shape[0] - 3
+
+
+def temperature(system: System) -> Array:
+    """Kinetic temperature (K) with 3N - 3 degrees of freedom, as LAMMPS."""
+    return 2 * kinetic_energy(system) / (degrees_of_freedom(system) * units.BOLTZMANN)
+
+
+def maxwell_boltzmann(system: System, temperature_K: float, seed: int) -> System:
+    """Momenta drawn at `temperature_K`, total momentum removed, rescaled to exactly that temperature."""
+    masses = np.asarray(system.masses)[:, None]
+    momenta = np.random.default_rng(seed).standard_normal((len(masses), 3)) * np.sqrt(masses)
+    momenta -= masses * momenta.sum(0) / masses.sum()
+    energy = 0.5 * units.AMU * np.sum(momenta**2 / masses)
+    wanted = 0.5 * degrees_of_freedom(system) * units.BOLTZMANN * temperature_K
+    return replace(system, momenta=jnp.asarray(momenta * np.sqrt(wanted / energy)))

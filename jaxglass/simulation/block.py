@@ -1,0 +1,190 @@
+"""One block of dynamics as one compiled program: lists, steps and samples, with sticky validity flags.
+
+    block: samples x rebuilds x prunes x stride steps.  rebuild: outer list;  prune: inner list;  step: `advance`
+
+All counts are traced, so a block of any length and any rebuilding rhythm runs in the same program; only list
+capacities and the ensemble recompile. Nothing leaves the program until its end: the host then checks `Health`
+and either keeps the block or discards it whole and repeats it from the state before (simulation.run).
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxglass.dynamics.ensembles import Control, Moving, advance, conserved_energy, needs_stress, pressure_tensor
+from jaxglass.dynamics.state import State
+from jaxglass.engine import forces as engine
+from jaxglass.engine.neighbors import Neighbors, build, excess, prune
+from jaxglass.engine.plan import Plan
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import kinetic_energy, temperature
+from jaxglass.pytree import pytree
+
+MAX_SAMPLES = 64  # rows of the sample buffer of a block
+
+
+@pytree
+class Rhythm:
+    """How often lists are renewed, and their skins (A): traced, so changing them costs no compilation."""
+
+    rebuilds: Array
+    prunes: Array
+    stride: Array
+    outer_skin: Array
+    inner_skin: Array
+
+
+@pytree
+class Health:
+    """Worst values over a block; the host decides what they mean."""
+
+    outer_rows: Array
+    inner_rows: Array
+    occupancy: Array
+    coarse: Array
+    outer_excess: Array  # A, > 0: the outer list missed a pair
+    inner_excess: Array  # A, > 0: the inner list missed a pair
+    inner_travel: Array  # A, farthest any atom moved between two prunings
+    outer_travel: Array  # A, farthest any atom moved between two rebuilds
+    fastest: Array  # A, longest move of one atom in one step
+    fastest_atom: Array
+    finite: Array
+    largest_force: Array  # eV/A at the end
+
+
+@pytree
+class Samples:
+    """Thermodynamic samples, (MAX_SAMPLES, ...) of which the first are valid. eV, K, A^3, eV/A^3."""
+
+    step: Array
+    temperature: Array
+    potential_energy: Array
+    kinetic_energy: Array
+    conserved: Array
+    pressure: Array  # (., 3, 3), compression positive
+    cell: Array  # (., 3, 3)
+
+
+class BlockResult(NamedTuple):
+    """State after the block, its health and its samples."""
+
+    state: State
+    health: Health
+    samples: Samples
+
+
+def _healthy() -> Health:
+    zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
+    low = jnp.asarray(-jnp.inf)
+    return Health(none, none, none, jnp.zeros((), bool), low, low, zero, zero, zero, none, jnp.ones((), bool), zero)
+
+
+def _travel(neighbors: Neighbors, fractional: Array) -> Array:
+    moved = (fractional - neighbors.reference) @ neighbors.cell
+    return jnp.sqrt(jnp.max(jnp.sum(moved * moved, axis=1)))
+
+
+@partial(jax.jit, static_argnames=("plan", "ensemble"))
+def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
+    """Advance `state` by samples x rebuilds x prunes x stride steps of `ensemble`.
+
+    Lists and forces are made afresh from the state at the start, so a block depends on nothing but its arguments:
+    a run that is interrupted between blocks continues to the same bits.
+    """
+    species = state.system.species
+    stress = needs_stress(ensemble)
+
+    def force_field(neighbors: Neighbors, derivatives: bool = stress):
+        def field(fractional: Array, cell: Array) -> engine.Forces:
+            found = engine.forces(plan, potential, species, fractional, cell, neighbors, derivatives)
+            # the mesh exerts a small net force; without it total momentum is conserved and 3N - 3 is exact
+            return found._replace(forces=found.forces - jnp.mean(found.forces, axis=0))
+
+        return field
+
+    def renew_outer(fractional, cell):
+        return build(plan, fractional, cell, plan.reach + rhythm.outer_skin)
+
+    def renew_inner(outer, fractional, cell):
+        return prune(plan, outer, fractional, cell, plan.reach + rhythm.inner_skin)
+
+    def step(_, carry):
+        moving, inner, health = carry
+        before = moving.state.system
+        moving = advance(ensemble, control, force_field(inner), moving)
+        after = moving.state.system
+        moved = jnp.sqrt(jnp.sum(((after.fractional - before.fractional) @ after.cell) ** 2, axis=1))
+        fastest = jnp.max(moved)
+        health = replace(
+            health,
+            inner_excess=jnp.maximum(health.inner_excess, excess(inner, after.fractional, after.cell, plan.reach)),
+            inner_travel=jnp.maximum(health.inner_travel, _travel(inner, after.fractional)),
+            fastest=jnp.maximum(health.fastest, fastest),
+            fastest_atom=jnp.where(fastest > health.fastest, jnp.argmax(moved).astype(jnp.int32), health.fastest_atom),
+            finite=health.finite & jnp.isfinite(fastest) & jnp.all(jnp.isfinite(after.momenta)),
+        )
+        return moving, inner, health
+
+    def after_prune(outer, carry):
+        moving, _, health = carry
+        system = moving.state.system
+        inner = renew_inner(outer, system.fractional, system.cell)
+        health = replace(
+            health,
+            inner_rows=jnp.maximum(health.inner_rows, inner.needed),
+            outer_excess=jnp.maximum(
+                health.outer_excess, excess(outer, system.fractional, system.cell, plan.reach + rhythm.inner_skin)
+            ),
+            outer_travel=jnp.maximum(health.outer_travel, _travel(outer, system.fractional)),
+        )
+        return jax.lax.fori_loop(0, rhythm.stride, step, (moving, inner, health))
+
+    def after_rebuild(_, carry):
+        moving, inner, health = carry
+        system = moving.state.system
+        outer = renew_outer(system.fractional, system.cell)
+        health = replace(
+            health,
+            outer_rows=jnp.maximum(health.outer_rows, outer.needed),
+            occupancy=jnp.maximum(health.occupancy, outer.occupancy),
+            coarse=health.coarse | outer.coarse,
+        )
+        return jax.lax.fori_loop(0, rhythm.prunes, lambda _, c: after_prune(outer, c), (moving, inner, health))
+
+    def record(k, carry):
+        moving, inner, health, kept = carry
+        moving, inner, health = jax.lax.fori_loop(0, rhythm.rebuilds, after_rebuild, (moving, inner, health))
+        system = moving.state.system
+        potential_energy = engine.energy(plan, potential, species, system.fractional, system.cell, inner)
+        here = moving.forces if stress else force_field(inner, True)(system.fractional, system.cell)
+        row = Samples(
+            step=moving.state.step,
+            temperature=temperature(system),
+            potential_energy=potential_energy,
+            kinetic_energy=kinetic_energy(system),
+            conserved=conserved_energy(ensemble, control, moving.state, potential_energy),
+            pressure=pressure_tensor(moving.state, here),
+            cell=system.cell,
+        )
+        kept = jax.tree.map(lambda buffer, value: buffer.at[k].set(value), kept, row)
+        return moving, inner, replace(health, finite=health.finite & jnp.isfinite(potential_energy)), kept
+
+    system = state.system
+    outer = renew_outer(system.fractional, system.cell)
+    inner = renew_inner(outer, system.fractional, system.cell)
+    health = replace(
+        _healthy(), outer_rows=outer.needed, inner_rows=inner.needed, occupancy=outer.occupancy, coarse=outer.coarse
+    )
+    moving = Moving(state, force_field(inner)(system.fractional, system.cell))
+    moving, _, health, kept = jax.lax.fori_loop(0, samples, record, (moving, inner, health, _empty_samples()))
+    size = jnp.sqrt(jnp.max(jnp.sum(moving.forces.forces**2, axis=1)))
+    return BlockResult(moving.state, replace(health, largest_force=size), kept)
+
+
+def _empty_samples() -> Samples:
+    one, tensor = jnp.zeros(MAX_SAMPLES), jnp.zeros((MAX_SAMPLES, 3, 3))
+    return Samples(jnp.zeros(MAX_SAMPLES, jnp.int64), one, one, one, one, tensor, tensor)
