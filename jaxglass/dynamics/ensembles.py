@@ -24,6 +24,7 @@ from jaxglass import units
 from jaxglass.dynamics import chain
 from jaxglass.dynamics.state import Barostat, Descent, State
 from jaxglass.engine.forces import Forces
+from jaxglass.model.cell import inverse
 from jaxglass.model.system import degrees_of_freedom, kinetic_energy
 from jaxglass.pytree import pytree
 

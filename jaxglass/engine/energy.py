@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxglass.engine import ewald
 from jaxglass.engine.mesh import Mesh, mesh_forces
+from jaxglass.model.cell import cell_volume
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice
 from jaxglass.pytree import pytree
@@ -40,7 +41,7 @@ def exact_energy(potential: Potential, near: Pairs, screened: Pairs, alpha: floa
                  species: Array, fractional: Array, cell: Array) -> Array:
     """Total energy (eV) with the exact Ewald sum; differentiable in potential, fractional and cell."""
     charges = potential.charges[species]
-    volume = volume_of(cell)
+    volume = cell_volume(cell)
     return (
         buckingham_energy(potential, near, species, fractional, cell)
         + screened_energy(potential, screened, alpha, species, fractional, cell)
@@ -91,7 +92,7 @@ def _with_mesh(potential, near, screened, mesh, species, fractional, cell):
 
     def strained(strain, fractional):
         deformed = cell @ (jnp.eye(3) + (strain + strain.T) / 2)
-        volume = volume_of(deformed)
+        volume = cell_volume(deformed)
         return (
             buckingham_energy(potential, near, species, fractional, deformed)
             + screened_energy(potential, screened, mesh.alpha, species, fractional, deformed)

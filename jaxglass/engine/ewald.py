@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxglass.model.cell import cell_volume, inverse
+
 
 class Splitting(NamedTuple):
     """`alpha` (1/A), real-space `cutoff` (A) and the integer wave vectors `n` (half space, (K, 3))."""
@@ -57,7 +59,7 @@ def self_energy(charges: Array, alpha: float, volume: Array, coulomb_constant: A
 
 def reciprocal_energy(charges: Array, alpha: float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array) -> Array:
     """Exact reciprocal energy (eV), in chunks of wave vectors so that memory stays linear in the atoms."""
-    volume = volume_of(cell)
+    volume = cell_volume(cell)
     reciprocal = 2 * np.pi * inverse(cell).T
     chunk = max(1, min(512, len(n)))
     padding = -len(n) % chunk

@@ -10,6 +10,7 @@ from jaxglass.engine.kernel import pair_energy, pair_forces
 from jaxglass.engine.mesh import mesh_forces
 from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import Plan
+from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
 
 
@@ -37,10 +38,10 @@ def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, 
     """Total potential energy (eV), float64 throughout; for the steps that sample."""
     charges = potential.charges[species]
     mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, jnp.float64, True)
-    own = ewald.self_energy(charges, plan.mesh.alpha, volume_of(cell), potential.coulomb_constant)
+    own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), potential.coulomb_constant)
     return pair_energy(plan, potential, species, fractional, cell, neighbors) + mesh.energy + own
 
 
 def _background(plan: Plan, charges: Array, cell: Array, coulomb_constant: Array) -> Array:
-    volume = volume_of(cell)
+    volume = cell_volume(cell)
     return -coulomb_constant * jnp.pi / (2 * volume * plan.mesh.alpha**2) * jnp.sum(charges) ** 2

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxglass.model.cell import cell_volume, inverse
 from jaxglass.units import COULOMB
 
 
@@ -69,7 +70,7 @@ def influence_weights(size: int, order: int) -> np.ndarray:
 def reciprocal_terms(mesh: Mesh, cell: Array, dtype) -> tuple[Array, tuple[Array, Array, Array], Array]:
     """Green's function w exp(-k^2/4a^2)/k^2 on the half mesh, the components of k, and k^2 (1 at k = 0)."""
     m1, m2, m3 = mesh.shape
-    inverse = inverse(cell)
+    reciprocal = (2 * np.pi * inverse(cell)).astype(dtype)
     counts = (np.fft.fftfreq(m1, 1 / m1), np.fft.fftfreq(m2, 1 / m2), np.arange(m3 // 2 + 1))
     axes = [
         jnp.asarray(c, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, c in enumerate(counts)
@@ -77,8 +78,7 @@ def reciprocal_terms(mesh: Mesh, cell: Array, dtype) -> tuple[Array, tuple[Array
     w = [influence_weights(m, mesh.order) for m in mesh.shape]
     w[2] = w[2][: m3 // 2 + 1]
     weight = [jnp.asarray(v, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, v in enumerate(w)]
-    inverse = (2 * np.pi * inverse).astype(dtype)
-    k = tuple(axes[0] * inverse[a, 0] + axes[1] * inverse[a, 1] + axes[2] * inverse[a, 2] for a in range(3))
+    k = tuple(axes[0] * reciprocal[a, 0] + axes[1] * reciprocal[a, 1] + axes[2] * reciprocal[a, 2] for a in range(3))
     k2 = k[0] * k[0] + k[1] * k[1] + k[2] * k[2]
     k2 = jnp.where(k2 == 0, 1, k2)
     green = weight[0] * weight[1] * weight[2] * jnp.exp(k2 * (-1 / (4 * mesh.alpha**2))) / k2
@@ -144,7 +144,7 @@ def mesh_forces(
     density, _ = jax.lax.scan(spread, jnp.zeros(m1 * m2 * m3, dtype), (rows, plane))
     density_k = jnp.fft.rfftn(density.reshape(mesh.shape))
     green, k, k2 = reciprocal_terms(mesh, cell, dtype)
-    volume = volume_of(cell)
+    volume = cell_volume(cell)
     scale = (4 * np.pi * coulomb_constant / volume).astype(dtype)
     potential = jnp.fft.irfftn(density_k * (green * (scale * math.prod(mesh.shape))), s=mesh.shape).reshape(-1)
 

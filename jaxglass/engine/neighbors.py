@@ -18,6 +18,7 @@ from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
 from jaxglass.engine.plan import CHUNK, Plan
+from jaxglass.model.cell import inverse
 
 
 class Neighbors(NamedTuple):

@@ -29,7 +29,11 @@ class Lists:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything static about the engine for one system. Lengths in A; `accuracy` in eV/A (RMS force)."""
+    """Everything static about the engine for one system. Lengths in A.
+
+    `relative_accuracy` as in LAMMPS (of the force between unit charges at 1 A); the mesh keeps it up to
+    `largest_volume` (A^3).
+    """
 
     cutoff: float
     coulomb_cutoff: float
@@ -37,7 +41,8 @@ class Plan:
     lists: Lists
     orthorhombic: bool
     precision: str
-    accuracy: float
+    relative_accuracy: float
+    largest_volume: float
 
     @property
     def reach(self) -> float:
@@ -100,8 +105,9 @@ def make_plan(
     alpha = real_space_alpha(coulomb_cutoff, 0.55 * target, charges, abs(np.linalg.det(cell)))
     mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
-    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, target)
-    return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.0, inner_skin=0.6))
+    volume = abs(np.linalg.det(cell)) * volume_margin * 1.01
+    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume)
+    return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.0, inner_skin=0.9))
 
 
 def choose_lists(plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, inner_skin: float, slack: float = 1.25) -> Lists:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def volume(cell: Array) -> Array:
+def cell_volume(cell: Array) -> Array:
     """Cell volume (A^3)."""
     return jnp.abs(jnp.sum(cell[0] * _cross(cell[1], cell[2])))
 

@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from jaxglass import units
+from jaxglass.model.cell import cell_volume
 from jaxglass.model.elements import mass
 from jaxglass.pytree import pytree, static
 
@@ -38,7 +39,7 @@ class System:
     @property
     def volume(self) -> Array:
         """Cell volume (A^3)."""
-        return volume_of(self.cell)
+        return cell_volume(self.cell)
 
     @property
     def density(self) -> Array:

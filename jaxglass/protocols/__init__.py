@@ -1,0 +1,1 @@
+"""Protocols: lists of stages and the few lines that read their results."""

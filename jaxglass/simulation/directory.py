@@ -1,0 +1,101 @@
+"""The run directory: the only interface between protocols, analyses and reports."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxglass.errors import CheckpointError, ConfigError, ResourceError
+from jaxglass.simulation.files import read_json, sync_directory, write_atomic, write_json
+
+
+class RunDirectory:
+    """Paths and small files of one run; holds a lock for as long as it is open (use as a context manager)."""
+
+    def __init__(self, path: Path):
+        """Create and lock `path`; `ResourceError` when another process holds it or the disk refuses."""
+        self.path = Path(path)
+        try:
+            for folder in (self.path, self.path / "checkpoints", self.path / "trajectory"):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115 - held until close
+        except OSError as error:
+            raise ResourceError(f"cannot use run directory {self.path}: {error.strerror} (errno {error.errno})") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            raise ResourceError(f"run directory {self.path} is in use by {holder}; wait or choose another") from None
+        self._lock.truncate(0)
+        self._lock.write(f"process {os.getpid()}")
+        self._lock.flush()
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.close()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Content of status.json: state, config_hash, finished stages, error."""
+        return read_json(self.path / "status.json") or {"state": "new", "finished": []}
+
+    def set_status(self, **changes: Any) -> None:
+        """Update status.json atomically."""
+        write_json(self.path / "status.json", self.status | changes)
+
+    def claim(self, config_hash: str, config_yaml: str) -> None:
+        """Tie the directory to one configuration; `ConfigError` when it already holds another run."""
+        held = self.status.get("config_hash")
+        if held not in (None, config_hash):
+            raise ConfigError(
+                f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}); choose another directory"
+            )
+        if held is None:
+            write_atomic(self.path / "config.yaml", config_yaml.encode())
+        self.set_status(config_hash=config_hash)
+
+    def results(self) -> dict[str, Any]:
+        """Content of results.json so far."""
+        return read_json(self.path / "results.json") or {}
+
+    def add_results(self, **sections: Any) -> None:
+        """Merge sections into results.json."""
+        write_json(self.path / "results.json", self.results() | sections)
+
+    def write_segment(self, name: str, time: np.ndarray, fractional: np.ndarray, cell: np.ndarray) -> str:
+        """Write an immutable trajectory segment; returns its file name."""
+        import io
+
+        buffer = io.BytesIO()
+        np.savez(buffer, time=time, fractional=fractional, cell=cell)
+        write_atomic(self.path / "trajectory" / name, buffer.getvalue())
+        return name
+
+    def read_segments(self, names: list[str]) -> list[dict[str, np.ndarray]]:
+        """Arrays of the named segments, in order; `CheckpointError` for one that is missing or damaged."""
+        found = []
+        for name in names:
+            try:
+                with np.load(self.path / "trajectory" / name, allow_pickle=False) as archive:
+                    found.append({key: archive[key] for key in ("time", "fractional", "cell")})
+            except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+                raise CheckpointError(f"trajectory/{name}: {error}") from error
+        return found
+
+    def forget_segments_except(self, names: list[str]) -> None:
+        """Delete segments that no checkpoint refers to (written after the last one)."""
+        for path in (self.path / "trajectory").glob("*.npz"):
+            if path.name not in names:
+                path.unlink()
+        sync_directory(self.path / "trajectory")

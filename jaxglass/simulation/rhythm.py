@@ -1,0 +1,88 @@
+"""How often lists are renewed: chosen from the temperature, corrected from what each block measured. Host code.
+
+A wide skin means more pairs per step, a narrow one more renewals; the balance moves with the speed of the atoms,
+that is with the fourth root of the temperature. All choices are functions of the state and the last block, so a
+continued run makes the same ones.
+"""
+
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxglass.engine.plan import Plan, largest_reach
+from jaxglass.errors import ConfigError
+from jaxglass.simulation.block import Health, Rhythm
+
+MARGIN = 1.2  # travel grows from block to block; stay this factor below the skin
+SMALLEST_SKIN = 0.35  # A
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Farthest travel per step (A) between prunings and between rebuilds, and how cautious to be."""
+
+    inner: float
+    outer: float
+
+
+def first_pace(temperature_K: float) -> Pace:
+    """A cautious guess from the thermal speed of lithium: 4.5 standard deviations, 1 fs steps."""
+    speed = 4.5 * np.sqrt(max(temperature_K, 100.0) * 8.617e-5 / (6.94 * 1.036e-4)) * 1e-3
+    return Pace(speed, speed)
+
+
+def slower(pace: Pace) -> Pace:
+    """After a list failed: assume faster atoms, so renew more often."""
+    return Pace(1.5 * pace.inner, 1.5 * pace.outer)
+
+
+def measured(health: Health, rhythm: Rhythm) -> Pace:
+    """Travel per step of the block just run."""
+    stride, prunes = int(rhythm.stride), int(rhythm.prunes)
+    outer_steps = max(stride * (prunes - 1), 1)  # seen at the last pruning before a rebuild
+    outer = float(health.outer_travel) / outer_steps if prunes > 1 else float(health.inner_travel) / stride
+    return Pace(max(float(health.inner_travel) / stride, 1e-5), max(outer, 1e-5))
+
+
+def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
+    """Inner and outer skin (A) for this pace, within what the cell allows.
+
+    Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
+    """
+    wanted_inner = float(np.clip(2.3 * pace.inner**0.5, SMALLEST_SKIN, 0.9))
+    wanted_outer = wanted_inner + float(np.clip(4.6 * pace.outer**0.5, 0.5, 1.5))
+    room = largest_reach(cell) - plan.reach
+    if room < SMALLEST_SKIN + 0.1:
+        raise ConfigError(
+            f"the cell is {2 * largest_reach(cell):.2f} A wide, but dynamics with a cutoff of {plan.reach:g} A needs "
+            f"{2 * (plan.reach + SMALLEST_SKIN + 0.1):.2f} A; use more atoms (about 600 for 8 A) or a cutoff below "
+            f"{largest_reach(cell) - SMALLEST_SKIN - 0.1:.2f} A"
+        )
+    outer = min(wanted_outer, 0.999 * room)
+    return min(wanted_inner, 0.6 * outer), outer
+
+
+def _divisor(n: int, limit: float) -> int:
+    return max(d for d in range(1, n + 1) if n % d == 0 and (d <= limit or d == 1))
+
+
+def choose(plan: Plan, cell: np.ndarray, pace: Pace, interval: int) -> Rhythm:
+    """The rhythm of one sampling interval of `interval` steps."""
+    inner, outer = skins(plan, cell, pace)
+    stride = _divisor(interval, inner / (2 * MARGIN * pace.inner))
+    prunes = _divisor(interval // stride, (outer - inner) / (2 * MARGIN * pace.outer) / stride + 1)
+    return Rhythm(
+        rebuilds=jnp.asarray(interval // (stride * prunes)),
+        prunes=jnp.asarray(prunes),
+        stride=jnp.asarray(stride),
+        outer_skin=jnp.asarray(outer),
+        inner_skin=jnp.asarray(inner),
+    )
+
+
+def blend(old: Pace, new: Pace) -> Pace:
+    """Follow a faster pace at once, a slower one gradually."""
+    return replace(
+        old, inner=max(new.inner, 0.7 * old.inner + 0.3 * new.inner), outer=max(new.outer, 0.7 * old.outer + 0.3 * new.outer)
+    )

@@ -1,0 +1,36 @@
+"""A protocol is a list of stages."""
+
+from dataclasses import dataclass
+
+from jaxglass.dynamics.ensembles import ENSEMBLES
+from jaxglass.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of a protocol.
+
+    `ensemble` is one of nve, nvt, npt (isotropic), npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise:
+    at most); temperatures in K at start and end (a linear ramp), `pressure` in GPa, damping times in ps. `record`
+    keeps a frame at the end of every block; `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts
+    from a Maxwell-Boltzmann distribution.
+    """
+
+    name: str
+    ensemble: str
+    steps: int
+    temperature: tuple[float, float] = (300.0, 300.0)
+    pressure: float = 0.0
+    timestep: float = 0.001
+    thermostat_time: float = 0.1
+    barostat_time: float = 1.0
+    record: bool = False
+    force_tolerance: float = 0.0
+    draw_velocities: bool = False
+
+    def __post_init__(self):
+        """Refuse what cannot be run."""
+        if self.ensemble not in ENSEMBLES:
+            raise ConfigError(f"stage {self.name}: ensemble '{self.ensemble}' must be one of {', '.join(ENSEMBLES)}")
+        if self.steps < 1:
+            raise ConfigError(f"stage {self.name}: {self.steps} steps, must be at least 1")
