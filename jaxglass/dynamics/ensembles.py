@@ -1,4 +1,4 @@
-"""One step of NVE, NVT, NPT or FIRE: (state, forces) -> (state, forces), one force evaluation each.
+"""One step of NVE, NVT, NPT or FIRE: state -> state, one force evaluation each.
 
 NPT is the Martyna-Tobias-Klein extension with strain rates w_a of the cell axes (Tuckerman et al. 2006):
 
@@ -15,7 +15,6 @@ Splitting: barostat chain, thermostat chain, w, p | h, r | forces | p, w, chains
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -25,7 +24,7 @@ from jaxglass.dynamics import chain
 from jaxglass.dynamics.state import Barostat, Descent, State
 from jaxglass.engine.forces import Forces
 from jaxglass.model.cell import inverse
-from jaxglass.model.system import degrees_of_freedom, kinetic_energy
+from jaxglass.model.system import System, degrees_of_freedom, kinetic_energy
 from jaxglass.pytree import pytree
 
 ForceField = Callable[[Array, Array], Forces]  # (fractional, cell) -> forces
@@ -46,13 +45,6 @@ class Control:
     barostat_time: Array
 
 
-class Moving(NamedTuple):
-    """State with the forces that belong to it."""
-
-    state: State
-    forces: Forces
-
-
 def target(control: Control, step: Array) -> Array:
     """kT (eV) of the linear temperature ramp at `step`."""
     progress = step / jnp.maximum(control.steps, 1)
@@ -65,7 +57,7 @@ def needs_stress(ensemble: str) -> bool:
     return ensemble.startswith("npt")
 
 
-def advance(ensemble: str, control: Control, force_field: ForceField, moving: Moving) -> Moving:
+def advance(ensemble: str, control: Control, force_field: ForceField, state: State) -> State:
     """One time step of `ensemble` (one of `ENSEMBLES`)."""
     steps = {
         "nve": verlet,
@@ -74,30 +66,38 @@ def advance(ensemble: str, control: Control, force_field: ForceField, moving: Mo
         "npt_orthorhombic": partial(martyna_tobias_klein, isotropic=False),
         "minimise": fire,
     }
-    return steps[ensemble](control, force_field, moving)
+    return steps[ensemble](control, force_field, state)
 
 
-def verlet(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+def verlet(control: Control, force_field: ForceField, state: State) -> State:
     """Velocity Verlet."""
-    state, dt = _kick(moving.state, moving.forces, control.timestep), control.timestep
+    dt = control.timestep
+    state = _kick(state, dt)
     system = state.system
     drift = system.momenta / system.masses[:, None] @ inverse(system.cell)
     fractional = system.fractional + dt * drift
-    forces = force_field(fractional, system.cell)
-    state = replace(state, system=replace(system, fractional=fractional), step=state.step + 1)
-    return Moving(_kick(state, forces, dt), forces)
+    state = _arrive(state, force_field, replace(system, fractional=fractional))
+    return _kick(state, dt)
 
 
-def _kick(state: State, forces: Forces, dt: Array) -> State:
-    momenta = state.system.momenta + forces.forces * (0.5 * dt / units.AMU)
+def _arrive(state: State, force_field: ForceField, system: System) -> State:
+    """The next step: new positions and cell with the forces that belong to them."""
+    found = force_field(system.fractional, system.cell)
+    return replace(
+        state, system=system, forces=found.forces, strain_derivative=found.strain_derivative, step=state.step + 1
+    )
+
+
+def _kick(state: State, dt: Array) -> State:
+    momenta = state.system.momenta + state.forces * (0.5 * dt / units.AMU)
     return replace(state, system=replace(state.system, momenta=momenta))
 
 
-def nose_hoover(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+def nose_hoover(control: Control, force_field: ForceField, state: State) -> State:
     """NVT: velocity Verlet between two half steps of the thermostat chain."""
-    state = _thermostat(control, moving.state, target(control, moving.state.step))
-    state, forces = verlet(control, force_field, Moving(state, moving.forces))
-    return Moving(_thermostat(control, state, target(control, state.step)), forces)
+    state = _thermostat(control, state, target(control, state.step))
+    state = verlet(control, force_field, state)
+    return _thermostat(control, state, target(control, state.step))
 
 
 def _thermostat(control: Control, state: State, kT: Array) -> State:
@@ -123,29 +123,28 @@ def _barostat_thermostat(control: Control, state: State, kT: Array, isotropic: b
     return replace(state, barostat=Barostat(state.barostat.rate * scale, links))
 
 
-def pressure_tensor(state: State, forces: Forces) -> Array:
+def pressure_tensor(system: System, strain_derivative: Array) -> Array:
     """Instantaneous pressure tensor (eV/A^3), compression positive: (sum p p/m - dU/d strain)/V, (3, 3)."""
-    system = state.system
     kinetic = units.AMU * jnp.einsum("ia,ib->ab", system.momenta / system.masses[:, None], system.momenta)
-    return (kinetic - forces.strain_derivative) / system.volume
+    return (kinetic - strain_derivative) / system.volume
 
 
-def _strain_rate(control: Control, state: State, forces: Forces, kT: Array, isotropic: bool) -> State:
+def _strain_rate(control: Control, state: State, kT: Array, isotropic: bool) -> State:
     """Half a step of W dw/dt."""
     system = state.system
-    pressure = jnp.diag(pressure_tensor(state, forces))
+    pressure = jnp.diag(pressure_tensor(system, state.strain_derivative))
     pressure = jnp.broadcast_to(jnp.mean(pressure), (3,)) if isotropic else pressure
     drive = system.volume * (pressure - control.pressure) + 2 * kinetic_energy(system) / degrees_of_freedom(system)
     rate = state.barostat.rate + 0.5 * control.timestep * drive / barostat_mass(control, len(system.species), kT)
     return replace(state, barostat=replace(state.barostat, rate=rate))
 
 
-def _damped_kick(state: State, forces: Forces, dt: Array) -> State:
+def _damped_kick(state: State, dt: Array) -> State:
     """Half a step of dp/dt = F - (w + sum w/n) p, exact for constant F and w."""
     system, rate = state.system, state.barostat.rate
     friction = (rate + jnp.sum(rate) / degrees_of_freedom(system)) * dt / 4
     momenta = system.momenta * jnp.exp(-2 * friction)
-    momenta = momenta + forces.forces * (0.5 * dt / units.AMU) * jnp.exp(-friction) * _sinhc(friction)
+    momenta = momenta + state.forces * (0.5 * dt / units.AMU) * jnp.exp(-friction) * _sinhc(friction)
     return replace(state, system=replace(system, momenta=momenta))
 
 
@@ -155,37 +154,34 @@ def _sinhc(x: Array) -> Array:
     return 1 + x2 / 6 * (1 + x2 / 20 * (1 + x2 / 42))
 
 
-def martyna_tobias_klein(control: Control, force_field: ForceField, moving: Moving, isotropic: bool) -> Moving:
+def martyna_tobias_klein(control: Control, force_field: ForceField, state: State, isotropic: bool) -> State:
     """NPT with Nose-Hoover chains on particles and cell."""
     dt = control.timestep
-    state, forces = moving
     kT = target(control, state.step)
     state = _barostat_thermostat(control, state, kT, isotropic)
     state = _thermostat(control, state, kT)
-    state = _strain_rate(control, state, forces, kT, isotropic)
-    state = _damped_kick(state, forces, dt)
+    state = _strain_rate(control, state, kT, isotropic)
+    state = _damped_kick(state, dt)
 
     system, rate = state.system, state.barostat.rate
     half = system.cell * jnp.exp(rate * dt / 2)[None, :]
     drift = system.momenta / system.masses[:, None] * _sinhc(rate * dt / 2)
     fractional = system.fractional + dt * drift @ inverse(half)
     cell = system.cell * jnp.exp(rate * dt)[None, :]
-    forces = force_field(fractional, cell)
-    state = replace(state, system=replace(system, fractional=fractional, cell=cell), step=state.step + 1)
+    state = _arrive(state, force_field, replace(system, fractional=fractional, cell=cell))
 
     kT = target(control, state.step)
-    state = _damped_kick(state, forces, dt)
-    state = _strain_rate(control, state, forces, kT, isotropic)
+    state = _damped_kick(state, dt)
+    state = _strain_rate(control, state, kT, isotropic)
     state = _thermostat(control, state, kT)
-    return Moving(_barostat_thermostat(control, state, kT, isotropic), forces)
+    return _barostat_thermostat(control, state, kT, isotropic)
 
 
-def fire(control: Control, force_field: ForceField, moving: Moving) -> Moving:
+def fire(control: Control, force_field: ForceField, state: State) -> State:
     """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities, no atom moves over 0.1 A."""
     del control
-    state, forces = moving
     system, descent = state.system, state.descent
-    velocity, force = system.momenta, forces.forces
+    velocity, force = system.momenta, state.forces
     downhill = jnp.sum(velocity * force) > 0
     patient = descent.downhill > 5
     step = jnp.where(downhill, jnp.where(patient, jnp.minimum(descent.step * 1.1, 0.15), descent.step), jnp.maximum(descent.step * 0.5, 1e-3))
@@ -197,13 +193,8 @@ def fire(control: Control, force_field: ForceField, moving: Moving) -> Moving:
     farthest = jnp.sqrt(jnp.max(jnp.sum(move**2, 1)))
     limit = jnp.minimum(1.0, 0.1 / jnp.maximum(farthest, 1e-12))
     fractional = system.fractional + limit * move @ inverse(system.cell)
-    state = replace(
-        state,
-        system=replace(system, fractional=fractional, momenta=velocity * limit),
-        descent=Descent(step, mixing, jnp.where(downhill, descent.downhill + 1, 0)),
-        step=state.step + 1,
-    )
-    return Moving(state, force_field(fractional, system.cell))
+    state = replace(state, descent=Descent(step, mixing, jnp.where(downhill, descent.downhill + 1, 0)))
+    return _arrive(state, force_field, replace(system, fractional=fractional, momenta=velocity * limit))
 
 
 def conserved_energy(ensemble: str, control: Control, state: State, potential_energy: Array) -> Array:

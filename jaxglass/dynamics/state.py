@@ -27,9 +27,15 @@ class Descent:
 
 @pytree
 class State:
-    """A system on its way through one stage; `step` counts from the beginning of that stage (int64)."""
+    """A system on its way through one stage.
+
+    `forces` (N, 3) in eV/A and `strain_derivative` (3, 3) in eV belong to the present positions (the latter only
+    where the ensemble reads the stress); `step` counts from the beginning of the stage (int64).
+    """
 
     system: System
+    forces: Array
+    strain_derivative: Array
     thermostat: Chain
     barostat: Barostat
     descent: Descent
@@ -37,9 +43,11 @@ class State:
 
 
 def start(system: System) -> State:
-    """State at the beginning of a stage: thermostat, barostat and minimiser at rest."""
+    """State at the beginning of a stage: thermostat, barostat and minimiser at rest, forces not yet known (zero)."""
     return State(
         system=system,
+        forces=jnp.zeros_like(system.fractional),
+        strain_derivative=jnp.zeros((3, 3)),
         thermostat=make_chain(),
         barostat=Barostat(jnp.zeros(3), make_chain()),
         descent=Descent(jnp.asarray(0.02), jnp.asarray(0.1), jnp.asarray(0)),

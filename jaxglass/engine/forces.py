@@ -28,20 +28,29 @@ def forces(plan: Plan, potential: Potential, species: Array, fractional: Array, 
     charges = potential.charges[species]
     pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
     mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives)
-    background = jnp.zeros(())
-    if derivatives:  # the neutralising background of a charged cell: dE/d strain = -E delta
-        background = -_background(plan, charges, cell, potential.coulomb_constant)
-    return Forces(pair.forces + mesh.forces, pair.strain_derivative + mesh.strain_derivative + background * jnp.eye(3))
+    strain = pair.strain_derivative + mesh.strain_derivative
+    if derivatives:
+        strain = strain - _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
+    return Forces(pair.forces + mesh.forces, strain)
 
 
-def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> Array:
-    """Total potential energy (eV), float64 throughout; for the steps that sample."""
-    charges = potential.charges[species]
-    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, jnp.float64, True)
-    own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), potential.coulomb_constant)
-    return pair_energy(plan, potential, species, fractional, cell, neighbors) + mesh.energy + own
+class Energy(NamedTuple):
+    """Potential energy (eV) and its strain derivative (3, 3) in eV."""
+
+    energy: Array
+    strain_derivative: Array
+
+
+def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> Energy:
+    """Total potential energy and strain derivative, float64 throughout; for the steps that sample."""
+    charges, k = potential.charges[species], potential.coulomb_constant
+    pair = pair_energy(plan, potential, species, fractional, cell, neighbors)
+    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, jnp.float64, True)
+    own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
+    strain = pair.strain_derivative + mesh.strain_derivative - _background(plan, charges, cell, k) * jnp.eye(3)
+    return Energy(pair.energy + mesh.energy + own, strain)
 
 
 def _background(plan: Plan, charges: Array, cell: Array, coulomb_constant: Array) -> Array:
-    volume = cell_volume(cell)
-    return -coulomb_constant * jnp.pi / (2 * volume * plan.mesh.alpha**2) * jnp.sum(charges) ** 2
+    """Energy (eV) of the neutralising background; its strain derivative is minus itself times delta."""
+    return -coulomb_constant * jnp.pi / (2 * cell_volume(cell) * plan.mesh.alpha**2) * jnp.sum(charges) ** 2

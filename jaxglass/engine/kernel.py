@@ -146,40 +146,54 @@ def pair_forces(plan: Plan, potential: Potential, species: Array, fractional: Ar
         d = tuple(difference(v, v.at[j].get(mode="promise_in_bounds")) for v in at)
         x, y, z = cartesian((d[0], d[1], d[2]), rows, plan.orthorhombic)
         f = _force_over_distance(plan, row, bounds, x * x + y * y + z * z, j)
-        terms = [f * x, f * y, f * z]
-        if derivatives:
-            terms += [f * x * x, f * y * y, f * z * z, f * y * z, f * x * z, f * x * y]
+        terms = [f * x, f * y, f * z, *(_virial_terms(f, x, y, z) if derivatives else ())]
         return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, terms, strict=True))
 
     sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (zero,) * (9 if derivatives else 3))
     forces = jnp.stack(sums[:3], 1).astype(cell.dtype)
     if not derivatives:
         return PairForces(forces, jnp.zeros((3, 3), cell.dtype))
-    xx, yy, zz, yz, xz, xy = (-0.5 * jnp.sum(s, dtype=cell.dtype) for s in sums[3:])
-    strain = jnp.stack([jnp.stack([xx, xy, xz]), jnp.stack([xy, yy, yz]), jnp.stack([xz, yz, zz])])
-    return PairForces(forces, strain)
+    return PairForces(forces, _strain_from_virial(sums[3:], cell.dtype))
 
 
-def pair_energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> Array:
-    """Buckingham + screened Coulomb energy (eV) of the same list, always in float64."""
+class PairEnergy(NamedTuple):
+    """Pair energy (eV) and its strain derivative (3, 3) in eV."""
+
+    energy: Array
+    strain_derivative: Array
+
+
+def pair_energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> PairEnergy:
+    """Buckingham + screened Coulomb energy and strain derivative of the same list, always in float64."""
     at, rows = encode(fractional, jnp.float64), metric(cell, jnp.float64)
     row = _rows(potential, species, jnp.float64)
     bounds = species_bounds(species, len(potential.elements))
     alpha = plan.mesh.alpha
 
-    def chunk(c, total):
+    def chunk(c, sums):
         j = jax.lax.dynamic_slice_in_dim(neighbors.index, c * CHUNK, CHUNK, 0)
         d = tuple(difference(v, v.at[j].get(mode="promise_in_bounds")) for v in at)
         x, y, z = cartesian((d[0], d[1], d[2]), rows, plan.orthorhombic)
         r2 = x * x + y * y + z * z
+        f = _force_over_distance(plan, row, bounds, r2, j)
         real = (r2 < plan.reach**2) & (r2 > 0)
         r = jnp.sqrt(jnp.where(real, r2, plan.reach**2))
         A, decay, C, qq, r0, B, n, D = (_choose(column, bounds, j) for column in row)
-        inside = r < r0
         core = B * jnp.exp(-n * jnp.log(r)) + D * r**2
-        short = jnp.where(r < plan.cutoff, jnp.where(inside, core, A * jnp.exp(-r * decay) - C / r**6), 0.0)
+        short = jnp.where(r < plan.cutoff, jnp.where(r < r0, core, A * jnp.exp(-r * decay) - C / r**6), 0.0)
         coulomb = jnp.where(r < plan.coulomb_cutoff, qq * jax.scipy.special.erfc(alpha * r) / r, 0.0)
-        return total + jnp.sum(jnp.where(real, short + coulomb, 0.0), 0)
+        terms = (jnp.where(real, short + coulomb, 0.0), *_virial_terms(f, x, y, z))
+        return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, terms, strict=True))
 
-    per_atom = jax.lax.fori_loop(0, chunks(neighbors), chunk, jnp.zeros(species.shape[0]))
-    return 0.5 * jnp.sum(per_atom)
+    sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (jnp.zeros(species.shape[0]),) * 7)
+    return PairEnergy(0.5 * jnp.sum(sums[0]), _strain_from_virial(sums[1:], cell.dtype))
+
+
+def _virial_terms(f: Array, x: Array, y: Array, z: Array) -> tuple[Array, ...]:
+    return f * x * x, f * y * y, f * z * z, f * y * z, f * x * z, f * x * y
+
+
+def _strain_from_virial(sums: tuple[Array, ...], dtype) -> Array:
+    """dE/d strain = -1/2 sum_i sum_j f d d from Voigt sums per atom."""
+    xx, yy, zz, yz, xz, xy = (-0.5 * jnp.sum(s, dtype=dtype) for s in sums)
+    return jnp.stack([jnp.stack([xx, xy, xz]), jnp.stack([xy, yy, yz]), jnp.stack([xz, yz, zz])])

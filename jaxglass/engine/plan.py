@@ -45,6 +45,11 @@ class Plan:
     largest_volume: float
 
     @property
+    def accuracy(self) -> float:
+        """RMS force error asked for (eV/A)."""
+        return self.relative_accuracy * COULOMB
+
+    @property
     def reach(self) -> float:
         """Distance up to which pairs interact."""
         return max(self.cutoff, self.coulomb_cutoff)

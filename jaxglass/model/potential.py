@@ -20,6 +20,7 @@ from jax import Array
 from jaxglass import units
 from jaxglass.errors import ConfigError
 from jaxglass.pytree import pytree, static
+from jaxglass.runtime import require_float64
 
 
 @pytree
@@ -61,6 +62,7 @@ def make_potential(
     Raises `ConfigError` naming every element without a charge, every cation without a pair to oxygen, and
     every value out of range.
     """
+    require_float64()
     problems = [f"no charge for {e}" for e in elements if e not in charges]
     size = len(elements)
     A, C, rho = np.zeros((size, size)), np.zeros((size, size)), np.full((size, size), 0.3)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxglass.dynamics.ensembles import Control, Moving, advance, conserved_energy, needs_stress, pressure_tensor
+from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
 from jaxglass.dynamics.state import State
 from jaxglass.engine import forces as engine
 from jaxglass.engine.neighbors import Neighbors, build, excess, prune
@@ -92,19 +92,14 @@ def _travel(neighbors: Neighbors, fractional: Array) -> Array:
 def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
     """Advance `state` by samples x rebuilds x prunes x stride steps of `ensemble`.
 
-    Lists and forces are made afresh from the state at the start, so a block depends on nothing but its arguments:
-    a run that is interrupted between blocks continues to the same bits.
+    Lists are made afresh at the start and forces are part of the state, so a block depends on nothing but its
+    arguments: a run that is interrupted between blocks continues to the same bits.
     """
     species = state.system.species
     stress = needs_stress(ensemble)
 
-    def force_field(neighbors: Neighbors, derivatives: bool = stress):
-        def field(fractional: Array, cell: Array) -> engine.Forces:
-            found = engine.forces(plan, potential, species, fractional, cell, neighbors, derivatives)
-            # the mesh exerts a small net force; without it total momentum is conserved and 3N - 3 is exact
-            return found._replace(forces=found.forces - jnp.mean(found.forces, axis=0))
-
-        return field
+    def force_field(neighbors: Neighbors):
+        return lambda fractional, cell: _balanced(plan, potential, species, fractional, cell, neighbors, stress)
 
     def renew_outer(fractional, cell):
         return build(plan, fractional, cell, plan.reach + rhythm.outer_skin)
@@ -113,10 +108,10 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
         return prune(plan, outer, fractional, cell, plan.reach + rhythm.inner_skin)
 
     def step(_, carry):
-        moving, inner, health = carry
-        before = moving.state.system
-        moving = advance(ensemble, control, force_field(inner), moving)
-        after = moving.state.system
+        state, inner, health = carry
+        before = state.system
+        state = advance(ensemble, control, force_field(inner), state)
+        after = state.system
         moved = jnp.sqrt(jnp.sum(((after.fractional - before.fractional) @ after.cell) ** 2, axis=1))
         fastest = jnp.max(moved)
         health = replace(
@@ -127,11 +122,11 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
             fastest_atom=jnp.where(fastest > health.fastest, jnp.argmax(moved).astype(jnp.int32), health.fastest_atom),
             finite=health.finite & jnp.isfinite(fastest) & jnp.all(jnp.isfinite(after.momenta)),
         )
-        return moving, inner, health
+        return state, inner, health
 
     def after_prune(outer, carry):
-        moving, _, health = carry
-        system = moving.state.system
+        state, _, health = carry
+        system = state.system
         inner = renew_inner(outer, system.fractional, system.cell)
         health = replace(
             health,
@@ -141,11 +136,11 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
             ),
             outer_travel=jnp.maximum(health.outer_travel, _travel(outer, system.fractional)),
         )
-        return jax.lax.fori_loop(0, rhythm.stride, step, (moving, inner, health))
+        return jax.lax.fori_loop(0, rhythm.stride, step, (state, inner, health))
 
     def after_rebuild(_, carry):
-        moving, inner, health = carry
-        system = moving.state.system
+        state, inner, health = carry
+        system = state.system
         outer = renew_outer(system.fractional, system.cell)
         health = replace(
             health,
@@ -153,25 +148,24 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
             occupancy=jnp.maximum(health.occupancy, outer.occupancy),
             coarse=health.coarse | outer.coarse,
         )
-        return jax.lax.fori_loop(0, rhythm.prunes, lambda _, c: after_prune(outer, c), (moving, inner, health))
+        return jax.lax.fori_loop(0, rhythm.prunes, lambda _, c: after_prune(outer, c), (state, inner, health))
 
     def record(k, carry):
-        moving, inner, health, kept = carry
-        moving, inner, health = jax.lax.fori_loop(0, rhythm.rebuilds, after_rebuild, (moving, inner, health))
-        system = moving.state.system
-        potential_energy = engine.energy(plan, potential, species, system.fractional, system.cell, inner)
-        here = moving.forces if stress else force_field(inner, True)(system.fractional, system.cell)
+        state, inner, health, kept = carry
+        state, inner, health = jax.lax.fori_loop(0, rhythm.rebuilds, after_rebuild, (state, inner, health))
+        system = state.system
+        found = engine.energy(plan, potential, species, system.fractional, system.cell, inner)
         row = Samples(
-            step=moving.state.step,
+            step=state.step,
             temperature=temperature(system),
-            potential_energy=potential_energy,
+            potential_energy=found.energy,
             kinetic_energy=kinetic_energy(system),
-            conserved=conserved_energy(ensemble, control, moving.state, potential_energy),
-            pressure=pressure_tensor(moving.state, here),
+            conserved=conserved_energy(ensemble, control, state, found.energy),
+            pressure=pressure_tensor(system, found.strain_derivative),
             cell=system.cell,
         )
         kept = jax.tree.map(lambda buffer, value: buffer.at[k].set(value), kept, row)
-        return moving, inner, replace(health, finite=health.finite & jnp.isfinite(potential_energy)), kept
+        return state, inner, replace(health, finite=health.finite & jnp.isfinite(found.energy)), kept
 
     system = state.system
     outer = renew_outer(system.fractional, system.cell)
@@ -179,10 +173,34 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
     health = replace(
         _healthy(), outer_rows=outer.needed, inner_rows=inner.needed, occupancy=outer.occupancy, coarse=outer.coarse
     )
-    moving = Moving(state, force_field(inner)(system.fractional, system.cell))
-    moving, _, health, kept = jax.lax.fori_loop(0, samples, record, (moving, inner, health, _empty_samples()))
-    size = jnp.sqrt(jnp.max(jnp.sum(moving.forces.forces**2, axis=1)))
-    return BlockResult(moving.state, replace(health, largest_force=size), kept)
+    state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, inner, health, _empty_samples()))
+    size = jnp.sqrt(jnp.max(jnp.sum(state.forces**2, axis=1)))
+    return BlockResult(state, replace(health, largest_force=size), kept)
+
+
+def _balanced(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors,
+              derivatives: bool) -> engine.Forces:
+    """Forces without the small net force of the mesh: total momentum is conserved and 3N - 3 is exact."""
+    found = engine.forces(plan, potential, species, fractional, cell, neighbors, derivatives)
+    return found._replace(forces=found.forces - jnp.mean(found.forces, axis=0))
+
+
+class FirstForces(NamedTuple):
+    """A state with its forces, and the list rows and grid occupancy that took."""
+
+    state: State
+    rows: Array
+    occupancy: Array
+
+
+@partial(jax.jit, static_argnames=("plan",))
+def first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces:
+    """Forces and strain derivative of a state that has none yet."""
+    system = state.system
+    near = build(plan, system.fractional, system.cell, jnp.asarray(plan.reach))
+    found = _balanced(plan, potential, system.species, system.fractional, system.cell, near, True)
+    state = replace(state, forces=found.forces, strain_derivative=found.strain_derivative)
+    return FirstForces(state, near.needed, near.occupancy)
 
 
 def _empty_samples() -> Samples:

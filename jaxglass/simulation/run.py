@@ -25,7 +25,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation import rhythm as rhythms
-from jaxglass.simulation.block import BlockResult, Health, Rhythm, run_block
+from jaxglass.simulation.block import BlockResult, Health, Rhythm, first_forces, run_block
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.progress import Progress
@@ -137,7 +137,7 @@ class Simulation:
         began = time.monotonic()
         for _attempt in range(MOST_ATTEMPTS):
             cell = np.asarray(here.state.system.cell)
-            here = self._fit_mesh(here, cell)
+            here = self._with_forces(self._fit_mesh(here, cell))
             rhythm = rhythms.choose(here.plan, cell, here.pace, interval)
             result = run_block(
                 here.plan, stage.ensemble, self.potential, control_of(stage), rhythm, jnp.asarray(samples), here.state
@@ -154,6 +154,17 @@ class Simulation:
                 f"(rows {int(health.outer_rows)} of {here.plan.lists.outer}); lower the time step or the temperature"
             )
         self._accept(stage, here, rhythm, health, result, samples, samples * interval, time.monotonic() - began)
+
+    def _with_forces(self, here: Position) -> Position:
+        """The position with its first forces, in lists large enough for them."""
+        if int(here.state.step) > 0:
+            return here
+        found = first_forces(here.plan, self.potential, here.state)
+        lists = here.plan.lists
+        if int(found.rows) > lists.outer or int(found.occupancy) > lists.occupancy:
+            larger = replace(lists, outer=_grown(lists.outer, int(found.rows)), occupancy=len(here.state.system.species))
+            return self._with_forces(replace(here, plan=replace(here.plan, lists=larger)))
+        return replace(here, state=found.state)
 
     def _accept(self, stage: Stage, here: Position, rhythm: Rhythm, health: Health, result: BlockResult, samples: int,
                 steps: int, seconds: float) -> None:
@@ -283,16 +294,16 @@ def run(directory: RunDirectory, stages: Sequence[Stage], system: System, potent
 
 def _larger(lists: Lists, health: Health) -> Lists:
     """Lists with room for what the block needed and a quarter more."""
-
-    def grown(size: int, needed: int) -> int:
-        return size if needed <= size else -(-int(needed * 1.25) // CHUNK) * CHUNK
-
     return replace(
         lists,
-        outer=grown(lists.outer, int(health.outer_rows)),
-        inner=grown(lists.inner, int(health.inner_rows)),
+        outer=_grown(lists.outer, int(health.outer_rows)),
+        inner=_grown(lists.inner, int(health.inner_rows)),
         occupancy=lists.occupancy if int(health.occupancy) <= lists.occupancy else int(health.occupancy * 1.25) + 1,
     )
+
+
+def _grown(size: int, needed: int) -> int:
+    return size if needed <= size else -(-int(needed * 1.25) // CHUNK) * CHUNK
 
 
 def _at_least(fresh: Lists, old: Lists) -> Lists:

@@ -1,0 +1,185 @@
+"""Settings, checked once at the door: every problem at once, in one line, before anything is compiled."""
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jaxglass
+from jaxglass.errors import ConfigError
+
+STAGES = ("melt_quench", "structure", "report")
+DEFAULT_STAGES = ("melt_quench", "structure", "report")
+TASKS = ("study", "evaluate", "doctor")
+FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key may hold: a kind (float, int, bool, str, map), a range, choices, whether null is allowed."""
+
+    kind: str
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    open_low: bool = False  # true: strictly above `low`
+
+    def problem(self, value: Any) -> str:
+        """Why `value` is refused, or an empty string."""
+        if value is None:
+            return "" if self.optional else "must be given"
+        if self.kind == "bool":
+            return "" if isinstance(value, bool) else "must be true or false"
+        if self.kind == "str":
+            if not isinstance(value, str):
+                return "must be text"
+            return "" if not self.choices or value in self.choices else f"must be one of {', '.join(self.choices)}"
+        if self.kind == "map":
+            return "" if isinstance(value, Mapping) else "must be a mapping"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "must be a whole number" if self.kind == "int" else "must be a number"
+        if not math.isfinite(value) or (self.kind == "int" and value != int(value)):
+            return "must be a whole number" if self.kind == "int" else "must be finite"
+        if value < self.low or value > self.high or (self.open_low and value == self.low):
+            return f"must lie between {self.low:g} and {self.high:g}" + (f", above {self.low:g}" if self.open_low else "")
+        return ""
+
+
+def _positive(high: float, kind: str = "float") -> Rule:
+    return Rule(kind, 0.0, high, open_low=True)
+
+
+RULES: dict[str, Rule] = {
+    "task": Rule("str", choices=TASKS),
+    "seed": Rule("int", 0, 2**32 - 1),
+    "input": Rule("str", optional=True),
+    "debug": Rule("bool"),
+    "glass.li2o": Rule("float", 0, 99),
+    "glass.n_atoms": Rule("int", 8, 10_000_000),
+    "engine.precision": Rule("str", choices=("mixed", "float64")),
+    "engine.coulomb_accuracy": Rule("float", 1e-9, 1e-2),
+    "engine.coulomb_cutoff": Rule("float", 2.5, 30.0, optional=True),
+    "engine.allow_background": Rule("bool"),
+    "protocol.start_density": Rule("float", 0.5, 6.0),
+    "protocol.melt_temperature": _positive(20000.0),
+    "protocol.final_temperature": _positive(20000.0),
+    "protocol.melt_ps": _positive(1e6),
+    "protocol.quench_rate": _positive(1e5),
+    "protocol.relax_nvt_ps": _positive(1e6),
+    "protocol.relax_npt_ps": _positive(1e6),
+    "protocol.pressure": Rule("float", -20.0, 100.0),
+    "protocol.coupling": Rule("str", choices=("isotropic", "orthorhombic")),
+    "protocol.timestep_fs": _positive(5.0),
+    "protocol.thermostat_ps": _positive(100.0),
+    "protocol.barostat_ps": _positive(100.0),
+    "structure.cutoffs": Rule("map"),
+    "structure.r_max": _positive(50.0),
+    "evaluate.coulomb": Rule("str", choices=("ewald", "mesh")),
+    "potential.charges": Rule("map"),
+    "potential.buckingham": Rule("map"),
+    "potential.n4": Rule("float", 0.0, 1.0, optional=True),
+    "potential.cutoff": _positive(30.0),
+    "potential.constants": Rule("str", choices=("codata", "lammps_metal")),
+    "potential.file": Rule("str", optional=True),
+}
+FREE_FORM = ("potential.charges", "potential.buckingham", "structure.cutoffs")  # maps checked by their owners
+SPECIAL = ("stages", "potential.a_bo")
+LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Checked settings: plain nested values, the stages to run, and the hash of all that decides the physics."""
+
+    values: Mapping[str, Any]
+    stages: tuple[str, ...]
+
+    def get(self, key: str) -> Any:
+        """Value of a dotted key."""
+        node: Any = self.values
+        for part in key.split("."):
+            node = node[part]
+        return node
+
+    @property
+    def hash(self) -> str:
+        """Hash of every setting that changes the physics; names a run and guards its directory."""
+        physics = {k: self.values[k] for k in ("seed", "glass", "engine", "protocol", "potential")}
+        return hashlib.sha256(json.dumps(physics, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def conf_folder() -> Path:
+    """The configuration folder: inside an installed package, beside it in a checkout."""
+    inside = Path(jaxglass.__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(jaxglass.__file__).parent.parent / "conf"
+
+
+def check_config(values: Mapping[str, Any]) -> Config:
+    """A `Config` from plain nested values; one `ConfigError` that lists every problem."""
+    problems: list[str] = []
+    known = {*RULES, *SPECIAL, *LOOSE}
+    flat = dict(_flatten(values, known))
+    for key, value in flat.items():
+        last = key.rsplit(".", 1)[-1]
+        if last in FORBIDDEN:
+            problems.append(f"{key}: code cannot be named in settings")
+        elif key in RULES:
+            reason = RULES[key].problem(value)
+            if reason:
+                problems.append(f"{key} = {value!r}: {reason}")
+        elif key not in known and not key.startswith(FREE_FORM):
+            near = difflib.get_close_matches(key, known, 1, 0.5) or difflib.get_close_matches(last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5)
+            problems.append(f"{key}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
+    problems += [f"{key}: missing" for key in sorted({*RULES, *SPECIAL} - set(flat))]
+    a_bo = flat.get("potential.a_bo")
+    if isinstance(a_bo, bool) or not isinstance(a_bo, (int, float, str)) or (not isinstance(a_bo, str) and not math.isfinite(a_bo)):
+        problems.append(f"potential.a_bo = {a_bo!r}: must be a number in eV or a rule name")
+    for name, cutoff in (flat.get("structure.cutoffs") or {}).items() if isinstance(flat.get("structure.cutoffs"), Mapping) else ():
+        if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff < 10:
+            problems.append(f"structure.cutoffs.{name} = {cutoff!r}: must be a distance in A")
+    stages, trouble = _stages(flat.get("stages"))
+    problems += trouble
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return Config(values, stages)
+
+
+def _flatten(node: Mapping[str, Any], known: set[str], prefix: str = ""):
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if name in known or not isinstance(value, Mapping):
+            yield name, value
+            yield from (item for item in _forbidden(value, name))
+        elif isinstance(value, Mapping):
+            yield from _flatten(value, known, name + ".")
+
+
+def _forbidden(value: Any, name: str):
+    """Keys inside free-form maps that Hydra could turn into calls."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in FORBIDDEN:
+                yield f"{name}.{key}", inner
+            yield from _forbidden(inner, f"{name}.{key}")
+
+
+def _stages(wanted: Any) -> tuple[tuple[str, ...], list[str]]:
+    if wanted == "default":
+        return DEFAULT_STAGES, []
+    if wanted == "all":
+        return STAGES, []
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    if not isinstance(wanted, (list, tuple)) or not wanted:
+        return (), [f"stages = {wanted!r}: must be default, all or a list of {', '.join(STAGES)}"]
+    unknown = [s for s in wanted if s not in STAGES]
+    if unknown:
+        near = difflib.get_close_matches(str(unknown[0]), STAGES, 1, 0.4)
+        hint = f", did you mean {near[0]}?" if near else ""
+        return (), [f"stages: '{unknown[0]}' is not one of {', '.join(STAGES)}{hint}"]
+    return tuple(s for s in STAGES if s in wanted), []

@@ -1,0 +1,173 @@
+"""The table of the report: this run beside the paper's simulation and experiment, with the bias to expect.
+
+The numbers of the notes are properties of the potential (docs/potential.md). Where the paper's value is not
+public the table says so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jaxglass.report.reference import Reference, ReferenceRange, ReferenceTable
+from jaxglass.report.run_record import RunRecord
+from jaxglass.report.wording import value_text, why_text, with_unit
+
+NONE = "none"
+DENSITY_BIAS = "A density 5-8 % too low is a property of this potential, which has no three-body terms."
+N4_BIAS = "Well below NMR is expected of this potential; N4 depends strongly on A(B-O)."
+LENGTHS = {
+    "B-O": (
+        ["B-O_in_BO4", "B-O_in_BO3"],
+        "Expected: BO4 0.05 Å and BO3 0.04 Å too long; the mean depends on N4.",
+    ),
+    "P-O": (["P-O"], "Expected: 0.04 Å too short."),
+    "Li-O": (["Li-O"], "Mean within the cutoff; it grows with the cutoff."),
+}
+NUMBERS = {
+    "P": "Phosphorus stays four-fold in this potential.",
+    "Li": "The first Li-O shell is broad: the number depends on the cutoff. Small runs give 3.2-3.5.",
+}
+ANGLES = {"O-B-O": "Ideal: 109.47° in BO4, 120° in BO3.", "O-P-O": "Ideal: 109.47° in PO4."}
+SHARES = {
+    "free": "no former",
+    "non_bridging": "one former; rises with Li2O",
+    "bridging": "two formers",
+    "tricluster": "three formers or more; about none expected",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, as plain text; `why` says what keeps its value or error from being there."""
+
+    quantity: str
+    run: str
+    why: str
+    paper: str
+    experiment: str
+    note: str
+
+
+def comparison(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    """Every quantity that this run measured, beside the paper and experiment."""
+    parts: list[Callable[[RunRecord, ReferenceTable], list[Row]]] = [
+        _density,
+        _four_fold,
+        _coordination,
+        _bond_lengths,
+        _angles,
+        _oxygen,
+    ]
+    return [row for part in parts for row in part(record, references)]
+
+
+def reference_text(reference: Reference | None) -> str:
+    """ "2.452 ± 0.02 g/cm³ (interpolated; source)"."""
+    if reference is None:
+        return "none for this composition"
+    error = f" ± {reference.uncertainty:g}" if reference.uncertainty else ""
+    how = "interpolated; " if reference.interpolated else ""
+    return f"{with_unit(f'{reference.value:.3f}{error}', reference.unit)} ({how}{reference.source})"
+
+
+def deviation_text(value: float, reference: float) -> str:
+    """ "7.4 % below experiment"."""
+    percent = 100 * (value / reference - 1)
+    return f"{abs(percent):.1f} % {'below' if percent < 0 else 'above'} experiment"
+
+
+def _row(quantity: str, entry: Mapping, paper: str, experiment: str, note: str) -> Row:
+    return Row(quantity, value_text(entry), why_text(entry), paper, experiment, note)
+
+
+def _density(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    entry = record.density
+    if entry is None:
+        return []
+    measured = references.density(record.li2o) if record.li2o is not None else None
+    note = DENSITY_BIAS
+    if measured is not None:
+        difference = deviation_text(entry["value"], measured.value)
+        near = abs(entry["value"] / measured.value - 1) < 0.02
+        note = f"{difference}. {note}{' Within 2 % is suspicious: check the run.' if near else ''}"
+    paper = f"not available (Table S1 is not public); {references.paper_trend('density')} with Li2O"
+    return [_row("Density", entry, paper, reference_text(measured), note)]
+
+
+def _four_fold(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    statement, source = references.boron_statement()
+    return [
+        _row(
+            f"N4, share of four-fold B{_cutoff_of(record, key)}",
+            entry,
+            "not available (no value per composition in the text)",
+            f"{statement} ({source})",
+            N4_BIAS,
+        )
+        for key, entry in _present(record.structure, "n4")
+    ]
+
+
+def _coordination(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    rows = []
+    for key, entry in (record.structure.get("coordination") or {}).items():
+        element = key.partition("_")[0]
+        boron = element == "B"
+        paper = (
+            f"value not available; {references.paper_trend('boron_coordination')} with Li2O"
+            if boron
+            else "not available"
+        )
+        experiment = "no number; see N4" if boron else NONE
+        note = "Follows N4." if boron else NUMBERS.get(element, "")
+        limit = entry.get("cutoff", {}).get("value")
+        cutoff = f", {element}-O below {limit:.1f} Å" if limit else ""
+        rows.append(_row(f"CN({element}){cutoff}", entry, paper, experiment, note))
+    return rows
+
+
+def _bond_lengths(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    rows = []
+    for pair, entry in (record.structure.get("bond_lengths") or {}).items():
+        names, note = LENGTHS.get(pair, ([], ""))
+        known = [_range_text(name, references.bond_length(name)) for name in names]
+        experiment = f"{'; '.join(known)} (crystals)" if known else NONE
+        rows.append(_row(f"{pair} bond, mean", entry, "not available", experiment, note))
+    return rows
+
+
+def _angles(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    return [
+        _row(f"{name} angle, mean", entry, "not available", NONE, ANGLES.get(name, ""))
+        for name, entry in (record.structure.get("angles") or {}).items()
+    ]
+
+
+def _oxygen(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    shares = record.structure.get("oxygen") or {}
+    rows = [
+        _row(f"{name.replace('_', '-').capitalize()} O, share", shares[name], "not available", NONE, meaning)
+        for name, meaning in SHARES.items()
+        if name in shares
+    ]
+    if "edge_sharing" in record.structure:
+        entry, note = record.structure["edge_sharing"], "Under 1 % expected."
+        rows.append(_row("Formers that share an edge", entry, "not available", NONE, note))
+    return rows
+
+
+def _present(structure: Mapping, name: str) -> list[tuple[str, Mapping]]:
+    """The entry and its variants at other cutoffs."""
+    return [(key, structure[key]) for key in structure if key == name or key.startswith(f"{name}_")]
+
+
+def _cutoff_of(record: RunRecord, key: str) -> str:
+    """The B-O cutoff behind `n4` or `n4_2.0`."""
+    limit = key.partition("_")[2] or (record.structure.get("cutoffs") or {}).get("B-O", {}).get("value")
+    return f", B-O below {float(limit):.1f} Å" if limit else ""
+
+
+def _range_text(name: str, reference: ReferenceRange) -> str:
+    where = name.partition("_in_")[2]
+    mean = f", mean {reference.mean:.2f}" if reference.mean else ""
+    span = with_unit(f"{reference.low:.2f}-{reference.high:.2f}", reference.unit)
+    return f"{where} {span}{mean}".strip()

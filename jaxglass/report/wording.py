@@ -1,0 +1,104 @@
+"""Numbers, units and settings in plain words; text, escaped only when it enters the page."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+UNITS = {"Angstrom": "Å", "g/cm3": "g/cm³", "degree": "°", "degC": "°C", "1": "", "": "", "1/Angstrom": "1/Å"}
+_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/~](?:[^\s\\/:,;'\"]*[\\/])+([^\s\\/:,;'\"]*)")
+
+
+def unit_text(unit: str | None) -> str:
+    """ "Å" for "Angstrom"; empty for a pure number."""
+    return UNITS.get(unit or "", unit or "")
+
+
+def with_unit(number: str, unit: str | None) -> str:
+    """The number, a space and its unit; no space before the degree sign."""
+    text = unit_text(unit)
+    return f"{number}{text}" if text in ("", "°") else f"{number} {text}"
+
+
+def number_text(value: float | int | str | None, digits: int = 4) -> str:
+    """A number with `digits` significant digits; integers as they are."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "not available"
+    if isinstance(value, (bool, str, int)):
+        return str(value)
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+
+
+def value_text(entry: Mapping) -> str:
+    """ "2.271 ± 0.004 g/cm³" from a results entry, the error with two digits; "not measured" for null."""
+    value, error, unit = entry.get("value"), entry.get("error"), entry.get("unit")
+    if not _is_number(value):
+        return "not measured" if value is None else number_text(value)
+    if not _is_number(error) or error < 0:
+        return with_unit(number_text(value), unit)
+    if error == 0 or not 1e-4 <= abs(value) < 1e6:
+        return with_unit(f"{number_text(value)} ± {number_text(error, 2)}", unit)
+    places = min(6, max(0, 1 - math.floor(math.log10(error))))
+    return with_unit(f"{value:.{places}f} ± {error:.{places}f}", unit)
+
+
+def why_text(entry: Mapping) -> str:
+    """Why a value or its error is missing; empty where both are there."""
+    if _is_number(entry.get("value")) and entry.get("error") is not None:
+        return ""
+    reason = entry.get("reason") or ""
+    if not _is_number(entry.get("value")):
+        return reason
+    return f"no error: {reason}" if reason else ""
+
+
+def is_entry(candidate: object) -> bool:
+    """True for a results entry: a mapping with "value" and "unit"."""
+    return isinstance(candidate, Mapping) and "value" in candidate and "unit" in candidate
+
+
+def entries(tree: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Every results entry of a stage with its dotted name."""
+    for key, item in tree.items():
+        name = f"{prefix}{key}"
+        if is_entry(item):
+            yield name, item
+        elif isinstance(item, Mapping):
+            yield from entries(item, f"{name}.")
+
+
+def settings(tree: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of a nested mapping as dotted name and plain text."""
+    for key, item in tree.items():
+        name = f"{prefix}{key}"
+        if is_entry(item):
+            yield name, value_text(item)
+        elif isinstance(item, Mapping):
+            yield from settings(item, f"{name}.")
+        else:
+            yield name, setting_text(item)
+
+
+def setting_text(item: object) -> str:
+    """A setting as one line of text, without the folders of this machine."""
+    if item is None:
+        return "not set"
+    if isinstance(item, float):
+        return f"{item:.12g}"
+    if isinstance(item, Mapping):
+        return ", ".join(f"{key}: {value}" for key, value in settings(item))
+    if isinstance(item, (list, tuple)):
+        return ", ".join(setting_text(part) for part in item)
+    return without_folders(str(item))
+
+
+def without_folders(text: str) -> str:
+    """Absolute paths cut down to their last name."""
+    return _PATH.sub(lambda match: match.group(1) or "(folder)", text)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,54 @@
+"""How JAX is set up, and the sentinel that refuses a JAX that miscompiles."""
+
+import numpy as np
+
+from jaxglass.errors import ConfigError, ResourceError
+
+SENTINEL_ROWS = 20_000
+
+
+def configure() -> None:
+    """float64 on, full float32 products; called once by every entry point before arrays are made."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def require_float64() -> None:
+    """`ConfigError` when JAX would silently turn float64 into float32."""
+    import jax
+
+    if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise ConfigError("JAX runs without float64; call jaxglass.runtime.configure() before building systems")
+
+
+def miscompilation(rows: int = SENTINEL_ROWS) -> float:
+    """Largest difference between compiled and NumPy distances of `rows` triclinic pairs (A); rounding is 1e-14.
+
+    jax 0.10.2 returns wrong values on CPU from 16,385 rows on (jax-ml/jax issue 39103).
+    """
+    import jax
+    import jax.numpy as jnp
+
+    cell = np.array([[20.0, 0.0, 0.0], [3.0, 21.0, 0.0], [-2.0, 4.0, 19.0]])
+    difference = np.random.default_rng(1).random((rows, 3)) - 0.5
+
+    def distance(d):
+        vector = jnp.asarray(cell.T) @ (d - jnp.round(d))
+        return jnp.sum(vector * vector)
+
+    compiled = np.asarray(jax.jit(jax.vmap(distance))(jnp.asarray(difference)))
+    expected = (((difference - np.round(difference)) @ cell) ** 2).sum(1)
+    return float(np.abs(np.sqrt(compiled) - np.sqrt(expected)).max())
+
+
+def check_compiler() -> None:
+    """Refuse to simulate with a JAX that gives wrong distances; takes well under a second."""
+    import jax
+
+    worst = miscompilation()
+    if worst > 1e-9:
+        raise ResourceError(
+            f"jax {jax.__version__} miscompiles: distances off by {worst:.2g} A; install another version, e.g. pip install 'jax!={jax.__version__}'"
+        )

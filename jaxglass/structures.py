@@ -1,0 +1,91 @@
+"""Structure files in and out: extended XYZ, LAMMPS data and dump (the one owner of `ase.io`)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxglass.errors import InputDataError, ResourceError
+from jaxglass.model.elements import mass
+from jaxglass.model.pair_list import pair_list, widths
+from jaxglass.model.system import System
+
+CLOSEST = 0.5  # A
+LARGEST_FILE = 2_000_000_000  # bytes
+
+
+def read_structure(path: Path):
+    """The last structure of `path` as ASE atoms, checked; `InputDataError` names file and reason."""
+    import ase.io
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputDataError(f"input={path}: no such file")
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputDataError(f"input={path}: larger than {LARGEST_FILE:.0e} bytes")
+    try:
+        atoms = ase.io.read(path, index=-1, **_format(path))
+    except Exception as error:  # ASE raises whatever its parsers run into
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputDataError(f"input={path}: not readable as {_format(path).get('format', path.suffix or 'a structure')}: {reason}") from error
+    check_structure(atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False) if atoms.cell.volume else None,
+                    np.asarray(atoms.cell), str(path))
+    return atoms
+
+
+def _format(path: Path) -> dict[str, str]:
+    name = path.name.lower()
+    if name.endswith((".xyz", ".extxyz")):
+        return {"format": "extxyz"}
+    if name.endswith((".data", ".lmp")) or name.startswith("data."):
+        return {"format": "lammps-data"}
+    if name.endswith((".dump", ".lammpstrj")) or name.startswith("dump."):
+        return {"format": "lammps-dump-text"}
+    return {}
+
+
+def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.ndarray, where: str) -> None:
+    """`InputDataError` for an empty or unusable structure: cell, coordinates, elements, coincident or overlapping atoms."""
+    if not symbols:
+        raise InputDataError(f"{where}: no atoms")
+    if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
+        raise InputDataError(f"{where}: the cell has no volume; give three lattice vectors in A")
+    if np.linalg.det(cell) < 0:
+        raise InputDataError(f"{where}: the cell is left-handed; exchange two lattice vectors")
+    edges = np.linalg.norm(cell, axis=1)
+    if widths(cell).min() < 0.2 * edges.min():
+        raise InputDataError(f"{where}: the cell is too tilted (width {widths(cell).min():.2f} A); reduce it first")
+    if fractional is None or not np.isfinite(fractional).all():
+        bad = 0 if fractional is None else int(np.flatnonzero(~np.isfinite(fractional).all(1))[0])
+        raise InputDataError(f"{where}: atom {bad + 1} has coordinates that are not numbers")
+    for symbol in set(symbols):
+        mass(symbol)
+    close = pair_list(fractional, cell, CLOSEST)
+    if len(close.i):
+        r = np.linalg.norm(close.vectors(fractional, cell), axis=1)
+        k = int(r.argmin())
+        i, j = int(close.i[k]), int(close.j[k])
+        what = "lie on one point" if r[k] < 1e-6 else f"are {r[k]:.3f} A apart"
+        raise InputDataError(f"{where}: atoms {i + 1} ({symbols[i]}) and {j + 1} ({symbols[j]}) {what}; closest allowed {CLOSEST} A")
+
+
+def to_atoms(system: System):
+    """ASE atoms of a system, wrapped into the cell, with momenta (ASE units)."""
+    from ase import Atoms, units
+
+    atoms = Atoms(system.symbols, scaled_positions=np.asarray(system.fractional), cell=np.asarray(system.cell), pbc=True)
+    atoms.wrap()
+    atoms.set_momenta(np.asarray(system.momenta) / (1e3 * units.fs))  # amu A/ps -> amu A/(ASE time)
+    return atoms
+
+
+def write_structure(path: Path, atoms, elements: tuple[str, ...]) -> None:
+    """Write extended XYZ (.extxyz) or LAMMPS data (.data, atom_style charge, metal units) by the ending of `path`."""
+    import ase.io
+
+    try:
+        if path.suffix == ".data":
+            ase.io.write(path, atoms, format="lammps-data", atom_style="charge", units="metal", specorder=list(elements), masses=True)
+        else:
+            ase.io.write(path, atoms, format="extxyz")
+    except OSError as error:
+        raise ResourceError(f"cannot write {path}: {error.strerror} (errno {error.errno})") from error

@@ -1,0 +1,208 @@
+"""Systems the tests share: crystals with known Madelung constants, random ions, a small glass and its relatives.
+
+Parameters are those of Deng & Du with A_BO = 13500 eV (tests/data/crystals.yaml uses the same value).
+Indices: i atoms; a, b Cartesian.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxglass.dynamics.ensembles import Control
+from jaxglass.dynamics.state import State, start
+from jaxglass.engine import forces as hot
+from jaxglass.engine import neighbors as nb
+from jaxglass.engine.energy import Evaluation
+from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.model.potential import Potential, make_potential
+from jaxglass.model.system import make_system, maxwell_boltzmann
+from jaxglass.simulation.block import Rhythm, first_forces, run_block
+from jaxglass.units import COULOMB
+
+ELEMENTS = ("Li", "B", "P", "O")
+CHARGES = {"Li": 0.6, "B": 1.8, "P": 3.0, "O": -1.2}
+BUCKINGHAM = {
+    "O-O": {"A": 2029.2204, "rho": 0.343645, "C": 192.58},
+    "P-O": {"A": 26655.472, "rho": 0.181968, "C": 86.856},
+    "B-O": {"A": 13500.0, "rho": 0.171271, "C": 28.5},
+    "Li-O": {"A": 41051.938, "rho": 0.151160, "C": 0.0},
+}
+
+LAMMPS_RMS = 1e-5 * COULOMB  # eV/A, what LAMMPS `pppm 1e-5` asks for: 1.44e-4
+HOT_RMS = 1.5e-4  # eV/A, what the hot path must reach
+
+
+class Structure(NamedTuple):
+    """Atoms in a cell: species (N,) sorted, fractional (N, 3), cell (3, 3) in A."""
+
+    species: np.ndarray
+    fractional: np.ndarray
+    cell: np.ndarray
+
+
+class Crystal(NamedTuple):
+    """Point charges and their electrostatic energy in units of k_e / (nearest distance), per cell."""
+
+    charges: np.ndarray
+    fractional: np.ndarray
+    cell: np.ndarray
+    nearest: float
+    energy: float
+
+
+def glass_potential(cutoff: float = 8.0, coulomb_constant: float = COULOMB, **charges: float) -> Potential:
+    """The Li-B-P-O potential, optionally with some charges replaced."""
+    return make_potential(ELEMENTS, CHARGES | charges, BUCKINGHAM, cutoff, coulomb_constant)
+
+
+def ionic(charges: np.ndarray) -> tuple[Potential, np.ndarray]:
+    """A pure Coulomb potential with k_e = 1 and one species per distinct charge, and the species of each ion."""
+    values, species = np.unique(charges, return_inverse=True)
+    size = len(values)
+    nothing = jnp.zeros((size, size))
+    return (
+        Potential(
+            charges=jnp.asarray(values), A=nothing, rho=nothing + 0.3, C=nothing, coulomb_constant=jnp.asarray(1.0),
+            elements=tuple(f"X{k}" for k in range(size)), cutoff=3.0,
+        ),
+        species,
+    )
+
+
+def crystal(name: str) -> Crystal:
+    """NaCl, CsCl, ZnS (zinc blende) or CaF2; Madelung constants of reliability.md S1, per formula unit."""
+    fcc = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
+    quarter = np.array([1, 1, 1]) / 4
+    a = 1.7
+    cations, anions, charge, nearest, madelung = {
+        "NaCl": (fcc, fcc + [0.5, 0, 0], 1.0, a / 2, 1.747564594633182),
+        "CsCl": (np.zeros((1, 3)), np.full((1, 3), 0.5), 1.0, a * np.sqrt(3) / 2, 1.762674773070988),
+        "ZnS": (fcc, fcc + quarter, 1.0, a * np.sqrt(3) / 4, 1.638055053388790),
+        "CaF2": (fcc, np.concatenate([fcc + quarter, fcc - quarter]), 2.0, a * np.sqrt(3) / 4, 5.03878487985),
+    }[name]
+    charges = np.concatenate([np.full(len(cations), charge), np.full(len(anions), -charge * len(cations) / len(anions))])
+    fractional = np.concatenate([cations, anions])
+    return Crystal(charges, fractional, a * np.eye(3), nearest, -madelung * len(cations))
+
+
+def lattice(kind: str, edge: float = 9.0) -> np.ndarray:
+    """A cell by name, rows in A."""
+    return edge * {
+        "cubic": np.eye(3),
+        "orthorhombic": np.diag([1.0, 1.3, 0.8]),
+        "1:2:2": np.diag([0.7, 1.4, 1.4]),
+        "1:1.01:1": np.diag([1.0, 1.01, 1.0]),
+        "triclinic": np.array([[1.0, 0.05, -0.1], [0.2, 1.1, 0.07], [-0.15, 0.25, 0.9]]),
+        "slab": np.diag([1.0, 1.2, 1.9]),
+    }[kind]
+
+
+def random_ions(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Neutral charges (N,) and fractional coordinates (N, 3) without close pairs: a jittered lattice."""
+    rng = np.random.default_rng(seed)
+    side = int(np.ceil(count ** (1 / 3)))
+    sites = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    fractional = (sites[rng.permutation(side**3)[:count]] + rng.uniform(-0.25, 0.25, (count, 3))) / side
+    charges = rng.choice([0.5, 1.0, -1.2, 2.0], count)
+    return charges - charges.mean(), fractional
+
+
+def random_atoms(cell: np.ndarray, cutoff: float = 8.0, count: int = 64, seed: int = 0) -> tuple[Potential, Structure]:
+    """Li, B, P, O on a jittered lattice, some outside the cell: strong forces, every pair present."""
+    _, fractional = random_ions(count, seed)
+    species = np.sort(np.random.default_rng(seed).choice(4, count, p=[0.16, 0.12, 0.12, 0.6]))
+    species[:4], fractional[0] = np.sort(species[:4]), fractional[0] + [1.0, -2.0, 0.0]
+    return glass_potential(cutoff), Structure(np.sort(species), fractional, cell)
+
+
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """Relative L2 difference."""
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def rms(difference: np.ndarray) -> float:
+    """Root mean square of the length of (N, 3) vectors."""
+    return float(np.sqrt((difference**2).sum(1).mean()))
+
+
+def plan_for(potential: Potential, structure: Structure, **options) -> Plan:
+    """`make_plan` for a structure."""
+    return make_plan(structure.cell, np.asarray(potential.charges)[structure.species], potential.cutoff, **options)
+
+
+def hot_path(plan: Plan, potential: Potential, structure: Structure) -> Evaluation:
+    """Energy, forces and stress from lists, pair kernel and mesh, as dynamics computes them."""
+    where = tuple(jnp.asarray(x) for x in structure)
+    outer, inner = lists(plan, *where[1:])
+    assert int(outer.needed) <= plan.lists.outer and int(inner.needed) <= plan.lists.inner
+    forces, strain_derivative = _forces(plan, potential, *where, inner)
+    energy = _energy(plan, potential, *where, inner).energy
+    return Evaluation(float(energy), np.asarray(forces), np.asarray(strain_derivative) / abs(np.linalg.det(structure.cell)))
+
+
+_build = jax.jit(nb.build, static_argnums=0)
+_prune = jax.jit(nb.prune, static_argnums=0)
+_energy = jax.jit(hot.energy, static_argnums=0)
+_forces = jax.jit(partial(hot.forces, derivatives=True), static_argnums=0)
+
+
+def lists(plan: Plan, fractional: jax.Array, cell: jax.Array) -> tuple[nb.Neighbors, nb.Neighbors]:
+    """Outer and inner list with skins of 1.0 and 0.4 A."""
+    outer = _build(plan, fractional, cell, jnp.asarray(plan.reach + 1.0))
+    return outer, _prune(plan, outer, fractional, cell, jnp.asarray(plan.reach + 0.4))
+
+
+class Glass(NamedTuple):
+    """The same 504 atoms as a melt at 3000 K and as a fast-quenched glass at 300 K."""
+
+    melt: Structure
+    glass: Structure
+
+
+def make_glass(potential: Potential, seed: int = 0) -> Glass:
+    """40LiBP, 504 atoms in 18.0 x 18.4 x 17.6 A (2.27 g/cm3): lattice -> 3000 K -> 300 K in 1.5 ps, NVT."""
+    rng = np.random.default_rng(seed)
+    symbols = ["Li"] * 80 + ["B"] * 64 + ["P"] * 64 + ["O"] * 296
+    sites = np.stack(np.meshgrid(*[np.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    fractional = (rng.permutation(sites)[:504] + rng.uniform(-0.1, 0.1, (504, 3))) / 8
+    system = make_system(symbols, fractional, np.diag([18.0, 18.36, 17.64]), ELEMENTS)
+    plan = make_plan(np.asarray(system.cell), np.asarray(potential.charges)[np.asarray(system.species)], potential.cutoff)
+    state = first_forces(plan, potential, start(maxwell_boltzmann(system, 3000.0, seed))).state
+
+    def nvt(state: State, blocks: int, timestep: float, start_K: float, end_K: float) -> State:
+        steps = 20.0 * blocks
+        control = Control(*map(jnp.asarray, (timestep, start_K, end_K, steps, 0.0, 0.03, 1.0)))
+        rhythm = Rhythm(*map(jnp.asarray, (1, 5, 4, 1.8, 0.6)))
+        return run_block(plan, "nvt", potential, control, rhythm, jnp.asarray(blocks), state).state
+
+    melt = nvt(nvt(state, 20, 0.0005, 3000.0, 3000.0), 25, 0.001, 3000.0, 3000.0)
+    quenched = nvt(replace(melt, step=jnp.asarray(0)), 50, 0.0015, 3000.0, 300.0)
+    quenched = nvt(replace(quenched, step=jnp.asarray(0)), 10, 0.0015, 300.0, 300.0)
+    species, cell = np.asarray(system.species), np.asarray(system.cell)
+    return Glass(*(Structure(species, np.asarray(s.system.fractional), cell) for s in (melt, quenched)))
+
+
+def glass_cells(made: Glass, seed: int = 1) -> dict[str, Structure]:
+    """Nine cells of 504 atoms: what a run meets, from the melt to a crack in a slab."""
+    species, melt, cell = made.melt
+    glass = made.glass.fractional
+    rng = np.random.default_rng(seed)
+    shear = np.array([[1, 0, 0], [0.08, 1, 0], [0.1, -0.05, 1]])
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    home = glass - np.floor(glass)
+    cells = {
+        "glass": (glass, cell),
+        "melt": (melt, cell),
+        "stretched": (glass, cell @ np.diag([1, 1, 1.1])),
+        "compressed": (glass, cell * 0.95),
+        "sheared": (glass, cell @ shear),
+        "melt, sheared and rotated": (melt, cell @ shear.T @ rotation),
+        "slab with vacuum": (home / [1, 1, 1.6], cell @ np.diag([1, 1, 1.6])),
+        "hot, atoms far outside": (glass + rng.integers(-3, 4, glass.shape) + rng.normal(0, 0.006, glass.shape), cell),
+        "cracked": ((home + [0, 0, 0.25] * (home > 0.5)) / [1, 1, 1.25], cell @ np.diag([1, 1, 1.25])),
+    }
+    return {name: Structure(species, *where) for name, where in cells.items()}

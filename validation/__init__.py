@@ -1,0 +1,1 @@
+"""Comparison with other programs and other derivations; imports jaxglass, never the reverse."""

