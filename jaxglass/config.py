@@ -64,6 +64,8 @@ RULES: dict[str, Rule] = {
     "engine.precision": Rule("str", choices=("mixed", "float64")),
     "engine.coulomb_accuracy": Rule("float", 1e-9, 1e-2),
     "engine.coulomb_cutoff": Rule("float", 2.5, 30.0, optional=True),
+    "engine.device": Rule("str", choices=("auto", "cpu", "gpu")),
+    "engine.cores": Rule("int", 1, 64, optional=True),
     "engine.allow_background": Rule("bool"),
     "protocol.start_density": Rule("float", 0.5, 6.0),
     "protocol.melt_temperature": _positive(20000.0),
@@ -89,6 +91,8 @@ RULES: dict[str, Rule] = {
 }
 FREE_FORM = ("potential.charges", "potential.buckingham", "structure.cutoffs")  # maps checked by their owners
 SPECIAL = ("stages", "potential.a_bo")
+PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "structure")
+HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
 
@@ -109,7 +113,9 @@ class Config:
     @property
     def hash(self) -> str:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
-        physics = {k: self.values[k] for k in ("seed", "glass", "engine", "protocol", "potential")}
+        physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
+        for key in HARDWARE:
+            physics["engine"].pop(key, None)
         return hashlib.sha256(json.dumps(physics, sort_keys=True).encode()).hexdigest()[:12]
 
 

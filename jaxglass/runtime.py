@@ -1,5 +1,7 @@
 """How JAX is set up, and the sentinel that refuses a JAX that miscompiles."""
 
+import os
+
 import numpy as np
 
 from jaxglass.errors import ConfigError, ResourceError
@@ -7,12 +9,38 @@ from jaxglass.errors import ConfigError, ResourceError
 SENTINEL_ROWS = 20_000
 
 
-def configure() -> None:
-    """float64 on, full float32 products; called once by every entry point before arrays are made."""
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def configure(device: str = "auto", cores: int = 1) -> None:
+    """float64 on, full float32 products, `cores` CPU devices; called once by every entry point before arrays are made.
+
+    `device` is auto, cpu or gpu; `ConfigError` when a GPU is asked for and JAX has none.
+    """
     import jax
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_default_matmul_precision", "highest")
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if cores > 1:
+        try:
+            jax.config.update("jax_num_cpu_devices", cores)
+        except RuntimeError:  # JAX is already running in this process: use the devices it has
+            pass
+    if device == "gpu" and jax.default_backend() != "gpu":
+        raise ConfigError(f"engine.device = 'gpu': JAX finds only {jax.default_backend()}; install jaxglass[cuda] or set engine.device=cpu")
+
+
+def shards_for(n_atoms: int, cores: int | None) -> int:
+    """Devices that divide the atoms: as asked, else one per core while each keeps at least 250 atoms (CPU only)."""
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return 1
+    return max(1, min(len(jax.devices()), cores or n_atoms // 250))
 
 
 def require_float64() -> None:

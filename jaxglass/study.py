@@ -11,6 +11,7 @@ from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, Preempt
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_json
+from jaxglass.units import G_PER_CM3
 
 
 
@@ -35,34 +36,37 @@ def run_study(config: Config, path: Path, config_yaml: str) -> None:
 def melt_quench(config: Config, directory: RunDirectory) -> None:
     """Make the glass: glass.extxyz, glass.data, thermo.csv, trajectory, and its entry in results.json."""
     from jaxglass.analysis.statistics import mean_over_frames
-    from jaxglass.engine.plan import make_plan
+    from jaxglass.engine.plan import check_memory, make_plan
     from jaxglass.manifest import manifest
     from jaxglass.model.composition import compose
     from jaxglass.parameters import check_neutral, load_parameters
     from jaxglass.protocols.melt_quench import MeltQuench
-    from jaxglass.protocols.packing import random_packing
-    from jaxglass.runtime import check_compiler, configure
-    from jaxglass.simulation.rhythm import first_pace, skins
+    from jaxglass.protocols.packing import cube, random_packing
+    from jaxglass.runtime import available_cores, check_compiler, configure, shards_for
+    from jaxglass.simulation.rhythm import check_width
     from jaxglass.simulation.run import run
     from jaxglass.structures import to_atoms, write_structure
 
-    configure()
+    engine = config.get("engine")
+    configure(engine["device"], engine["cores"] or available_cores())
     seed = int(config.get("seed"))
     composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
     protocol = MeltQuench(**config.get("protocol"))
     stages = protocol.stages()
-    system = random_packing(composition, protocol.start_density, seed)
-    parameters = load_parameters(config.get("potential"), system.elements, composition.counts)
-    species = np.asarray(system.species)
+    elements = tuple(composition.counts)
+    parameters = load_parameters(config.get("potential"), elements, composition.counts)
+    species = np.repeat(np.arange(len(elements)), list(composition.counts.values()))
     check_neutral(parameters.potential, species, config.get("engine.allow_background"))
-    engine = config.get("engine")
-    charges, cell = np.asarray(parameters.potential.charges)[species], np.asarray(system.cell)
+    charges, cell = np.asarray(parameters.potential.charges)[species], cube(composition, protocol.start_density)
+    reach = max(parameters.potential.cutoff, engine["coulomb_cutoff"] or 0.0)
+    check_memory(composition.n_atoms, composition.n_atoms / np.linalg.det(cell), reach)
+    check_width(cell, reach)
     plan = make_plan(
         cell, charges, parameters.potential.cutoff, float(engine["coulomb_accuracy"]), engine["precision"],
-        engine["coulomb_cutoff"], volume_margin=1.35,
+        engine["coulomb_cutoff"], volume_margin=1.35, shards=shards_for(composition.n_atoms, engine["cores"]),
     )
-    skins(plan, cell, first_pace(protocol.melt_temperature))  # refuses a cell too small for the cutoff
     check_compiler()
+    system = random_packing(composition, protocol.start_density, seed)
 
     write_json(directory.path / "manifest.json", manifest(config.hash, seed, plan.precision))
     finished = run(directory, stages, system, parameters.potential, plan, seed)
@@ -71,7 +75,7 @@ def melt_quench(config: Config, directory: RunDirectory) -> None:
     write_structure(directory.path / "glass.data", atoms, system.elements)
     mass = float(np.asarray(system.masses).sum())
     volumes = np.abs(np.linalg.det(finished.trajectory.cell))
-    density = mean_over_frames(mass / volumes * 1.66053906660, "g/cm3")
+    density = mean_over_frames(mass / volumes * G_PER_CM3, "g/cm3")
     boron = parameters.boron
     directory.add_results(
         glass={

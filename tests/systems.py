@@ -4,6 +4,7 @@ Parameters are those of Deng & Du with A_BO = 13500 eV (tests/data/crystals.yaml
 Indices: i atoms; a, b Cartesian.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -11,13 +12,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import erfc
 
 from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine import forces as hot
 from jaxglass.engine import neighbors as nb
 from jaxglass.engine.energy import Evaluation
-from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.engine.plan import CHUNK, Plan, make_plan
+from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, make_potential
 from jaxglass.model.system import make_system, maxwell_boltzmann
 from jaxglass.simulation.block import Rhythm, first_forces, run_block
@@ -52,6 +55,7 @@ class Crystal(NamedTuple):
     cell: np.ndarray
     nearest: float
     energy: float
+    formulas: int
 
 
 def glass_potential(cutoff: float = 8.0, coulomb_constant: float = COULOMB, **charges: float) -> Potential:
@@ -77,7 +81,7 @@ def crystal(name: str) -> Crystal:
     """NaCl, CsCl, ZnS (zinc blende) or CaF2; Madelung constants of reliability.md S1, per formula unit."""
     fcc = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
     quarter = np.array([1, 1, 1]) / 4
-    a = 1.7
+    a = 5.6
     cations, anions, charge, nearest, madelung = {
         "NaCl": (fcc, fcc + [0.5, 0, 0], 1.0, a / 2, 1.747564594633182),
         "CsCl": (np.zeros((1, 3)), np.full((1, 3), 0.5), 1.0, a * np.sqrt(3) / 2, 1.762674773070988),
@@ -86,7 +90,7 @@ def crystal(name: str) -> Crystal:
     }[name]
     charges = np.concatenate([np.full(len(cations), charge), np.full(len(anions), -charge * len(cations) / len(anions))])
     fractional = np.concatenate([cations, anions])
-    return Crystal(charges, fractional, a * np.eye(3), nearest, -madelung * len(cations))
+    return Crystal(charges, fractional, a * np.eye(3), nearest, -madelung * len(cations), len(cations))
 
 
 def lattice(kind: str, edge: float = 9.0) -> np.ndarray:
@@ -119,6 +123,12 @@ def random_atoms(cell: np.ndarray, cutoff: float = 8.0, count: int = 64, seed: i
     return glass_potential(cutoff), Structure(np.sort(species), fractional, cell)
 
 
+def within(what: str, value: float, limit: float) -> None:
+    """Assert |value| < limit; `pytest -rP` lists the values."""
+    print(f"{what}: {abs(value):.1e} (limit {limit:.1e})")
+    assert abs(value) < limit, f"{what}: {abs(value):.3e} is not below {limit:.1e}"
+
+
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
     """Relative L2 difference."""
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
@@ -129,9 +139,64 @@ def rms(difference: np.ndarray) -> float:
     return float(np.sqrt((difference**2).sum(1).mean()))
 
 
+def gap_cutoff(structure: Structure, below: float) -> float:
+    """A cutoff just under `below` (A) that no pair distance comes near, so that finite differences cross no step."""
+    vectors = pair_list(structure.fractional, structure.cell, below).vectors(structure.fractional, structure.cell)
+    r = np.sort(np.linalg.norm(vectors, axis=1))[-1000:]
+    widest = int(np.argmax(np.diff(r)))
+    return float((r[widest] + r[widest + 1]) / 2)
+
+
+def strained(cell: np.ndarray, a: int, b: int, size: float) -> np.ndarray:
+    """`cell` after a symmetric strain with eps_ab = eps_ba = size."""
+    strain = np.zeros((3, 3))
+    strain[a, b] += size / 2
+    strain[b, a] += size / 2
+    return cell @ (np.eye(3) + strain)
+
+
+def strain_differences(energy: Callable[[np.ndarray], float], cell: np.ndarray, h: float = 1e-5) -> np.ndarray:
+    """dE/d strain (3, 3) from six central differences of `energy(cell)`."""
+    found = np.zeros((3, 3))
+    for a, b in zip(*np.triu_indices(3), strict=True):
+        found[a, b] = (energy(strained(cell, a, b, h)) - energy(strained(cell, a, b, -h))) / (2 * h)
+    return np.triu(found, 1).T + found
+
+
+def force_differences(energy: Callable[[np.ndarray], float], fractional: np.ndarray, cell: np.ndarray, h: float = 1e-4) -> np.ndarray:
+    """-dE/d position (N, 3) from central differences of `energy(fractional)`."""
+    found, step = np.zeros_like(fractional), h * np.linalg.inv(cell)
+    for i in range(len(fractional)):
+        for a in range(3):
+            move = np.zeros_like(fractional)
+            move[i] = step[a]
+            found[i, a] = -(energy(fractional + move) - energy(fractional - move)) / (2 * h)
+    return found
+
+
+def screened_forces(charges: np.ndarray, fractional: np.ndarray, cell: np.ndarray, alpha: float, cutoff: float) -> np.ndarray:
+    """Naive real-space part of the Ewald sum, k_e = COULOMB: forces (N, 3) in eV/A."""
+    pairs = pair_list(fractional, cell, cutoff)
+    vector = pairs.vectors(fractional, cell)
+    r = np.linalg.norm(vector, axis=1)
+    x = alpha * r
+    size = COULOMB * charges[pairs.i] * charges[pairs.j] * (erfc(x) / r + 2 * alpha / np.sqrt(np.pi) * np.exp(-x * x)) / r**2
+    forces = np.zeros_like(fractional)
+    np.add.at(forces, pairs.j, size[:, None] * vector)
+    np.add.at(forces, pairs.i, -size[:, None] * vector)
+    return forces
+
+
 def plan_for(potential: Potential, structure: Structure, **options) -> Plan:
-    """`make_plan` for a structure."""
-    return make_plan(structure.cell, np.asarray(potential.charges)[structure.species], potential.cutoff, **options)
+    """`make_plan` for a structure, with lists as long as its densest spot needs."""
+    plan = make_plan(structure.cell, np.asarray(potential.charges)[structure.species], potential.cutoff, **options)
+
+    def rows(reach: float) -> int:
+        found = pair_list(structure.fractional, structure.cell, reach)
+        return int(np.bincount(np.concatenate([found.i, found.j]), minlength=1).max()) + CHUNK
+
+    longer = replace(plan.lists, outer=rows(plan.reach + 1.0), inner=rows(plan.reach + 0.4))
+    return replace(plan, lists=longer)
 
 
 def hot_path(plan: Plan, potential: Potential, structure: Structure) -> Evaluation:

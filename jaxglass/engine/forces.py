@@ -27,7 +27,7 @@ def forces(plan: Plan, potential: Potential, species: Array, fractional: Array, 
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     charges = potential.charges[species]
     pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
-    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives)
+    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives, plan.shards)
     strain = pair.strain_derivative + mesh.strain_derivative
     if derivatives:
         strain = strain - _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
@@ -45,7 +45,7 @@ def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, 
     """Total potential energy and strain derivative, float64 throughout; for the steps that sample."""
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_energy(plan, potential, species, fractional, cell, neighbors)
-    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, jnp.float64, True)
+    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, jnp.float64, True, plan.shards)
     own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
     strain = pair.strain_derivative + mesh.strain_derivative - _background(plan, charges, cell, k) * jnp.eye(3)
     return Energy(pair.energy + mesh.energy + own, strain)

@@ -28,6 +28,7 @@ from numpy.polynomial import chebyshev
 from jaxglass.engine.coordinates import cartesian, difference, encode, metric
 from jaxglass.engine.neighbors import Neighbors, chunks
 from jaxglass.engine.plan import CHUNK, Plan
+from jaxglass.engine.shards import add, join, share
 from jaxglass.model.potential import Potential, splice
 
 
@@ -137,23 +138,25 @@ def pair_forces(plan: Plan, potential: Potential, species: Array, fractional: Ar
     """Pair forces of sorted atoms; `derivatives` adds the strain derivative (six more sums)."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     at, rows = encode(fractional, dtype), metric(cell, dtype)
-    row = _rows(potential, species, dtype)
+    mine = share(plan.shards, species.shape[0])
+    here = tuple(v[mine.atoms] for v in at)
+    row = _rows(potential, species[mine.atoms], dtype)
     bounds = species_bounds(species, len(potential.elements))
-    zero = jnp.zeros(species.shape[0], dtype)
+    zero = jnp.zeros(len(mine.atoms), dtype)
 
     def chunk(c, sums):
         j = jax.lax.dynamic_slice_in_dim(neighbors.index, c * CHUNK, CHUNK, 0)
-        d = tuple(difference(v, v.at[j].get(mode="promise_in_bounds")) for v in at)
+        d = tuple(difference(h, v.at[j].get(mode="promise_in_bounds")) for h, v in zip(here, at, strict=True))
         x, y, z = cartesian((d[0], d[1], d[2]), rows, plan.orthorhombic)
         f = _force_over_distance(plan, row, bounds, x * x + y * y + z * z, j)
         terms = [f * x, f * y, f * z, *(_virial_terms(f, x, y, z) if derivatives else ())]
         return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, terms, strict=True))
 
     sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (zero,) * (9 if derivatives else 3))
-    forces = jnp.stack(sums[:3], 1).astype(cell.dtype)
+    forces = join(plan.shards, jnp.stack(sums[:3], 1), species.shape[0]).astype(cell.dtype)
     if not derivatives:
         return PairForces(forces, jnp.zeros((3, 3), cell.dtype))
-    return PairForces(forces, _strain_from_virial(sums[3:], cell.dtype))
+    return PairForces(forces, add(plan.shards, _strain_from_virial(sums[3:], cell.dtype)))
 
 
 class PairEnergy(NamedTuple):
@@ -166,13 +169,15 @@ class PairEnergy(NamedTuple):
 def pair_energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> PairEnergy:
     """Buckingham + screened Coulomb energy and strain derivative of the same list, always in float64."""
     at, rows = encode(fractional, jnp.float64), metric(cell, jnp.float64)
-    row = _rows(potential, species, jnp.float64)
+    mine = share(plan.shards, species.shape[0])
+    here = tuple(v[mine.atoms] for v in at)
+    row = _rows(potential, species[mine.atoms], jnp.float64)
     bounds = species_bounds(species, len(potential.elements))
     alpha = plan.mesh.alpha
 
     def chunk(c, sums):
         j = jax.lax.dynamic_slice_in_dim(neighbors.index, c * CHUNK, CHUNK, 0)
-        d = tuple(difference(v, v.at[j].get(mode="promise_in_bounds")) for v in at)
+        d = tuple(difference(h, v.at[j].get(mode="promise_in_bounds")) for h, v in zip(here, at, strict=True))
         x, y, z = cartesian((d[0], d[1], d[2]), rows, plan.orthorhombic)
         r2 = x * x + y * y + z * z
         f = _force_over_distance(plan, row, bounds, r2, j)
@@ -185,8 +190,9 @@ def pair_energy(plan: Plan, potential: Potential, species: Array, fractional: Ar
         terms = (jnp.where(real, short + coulomb, 0.0), *_virial_terms(f, x, y, z))
         return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, terms, strict=True))
 
-    sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (jnp.zeros(species.shape[0]),) * 7)
-    return PairEnergy(0.5 * jnp.sum(sums[0]), _strain_from_virial(sums[1:], cell.dtype))
+    sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (jnp.zeros(len(mine.atoms)),) * 7)
+    strain = _strain_from_virial(sums[1:], cell.dtype)
+    return PairEnergy(add(plan.shards, 0.5 * jnp.sum(sums[0])), add(plan.shards, strain))
 
 
 def _virial_terms(f: Array, x: Array, y: Array, z: Array) -> tuple[Array, ...]:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxglass.engine.shards import add, join, share
 from jaxglass.model.cell import cell_volume, inverse
 from jaxglass.units import COULOMB
 
@@ -120,7 +121,7 @@ def _stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> _Sten
 
 def mesh_forces(
     mesh: Mesh, charges: Array, coulomb_constant: Array, fractional: tuple[Array, Array, Array], cell: Array,
-    dtype, derivatives: bool = False,
+    dtype, derivatives: bool = False, shards: int = 1,
 ) -> MeshForces:
     """Reciprocal forces of atoms with `charges` (N,) at `fractional` (three arrays (N,)) in `cell` (3, 3).
 
@@ -128,11 +129,12 @@ def mesh_forces(
     derivative are zeros (they cost two more passes over the mesh). Spline order from 3 upwards.
     """
     m1, m2, m3 = mesh.shape
-    order, count = mesh.order, charges.shape[0]
-    at = _stencil(mesh, fractional, dtype)
+    mine = share(shards, charges.shape[0])
+    order, count = mesh.order, len(mine.atoms)
+    at = _stencil(mesh, (fractional[0][mine.atoms], fractional[1][mine.atoms], fractional[2][mine.atoms]), dtype)
     wx, wy, wz = (jnp.stack(w) for w in at.weights)
     dx, dy, _ = (jnp.stack(d) for d in at.derivatives)
-    charge = charges.astype(dtype)
+    charge = jnp.where(mine.owned, charges[mine.atoms], 0).astype(dtype)
     rows = at.rows.reshape(order**2, count)
 
     def spread(density, item):  # one x-y offset of the stencil at a time: contiguous z, short index lists
@@ -142,7 +144,7 @@ def mesh_forces(
 
     plane = ((charge * wx)[:, None, :] * wy[None, :, :]).reshape(order**2, count)
     density, _ = jax.lax.scan(spread, jnp.zeros(m1 * m2 * m3, dtype), (rows, plane))
-    density_k = jnp.fft.rfftn(density.reshape(mesh.shape))
+    density_k = jnp.fft.rfftn(add(shards, density).reshape(mesh.shape))
     green, k, k2 = reciprocal_terms(mesh, cell, dtype)
     volume = cell_volume(cell)
     scale = (4 * np.pi * coulomb_constant / volume).astype(dtype)
@@ -163,7 +165,7 @@ def mesh_forces(
     gradient, _ = jax.lax.scan(gather, (zero, zero, zero), lines)
     size = jnp.asarray(mesh.shape, dtype)
     per_axis = jnp.stack([-charge * g for g in gradient], 1) * size  # dE/d fractional, sign of a force
-    forces = per_axis.astype(cell.dtype) @ inverse(cell).T
+    forces = join(shards, per_axis, charges.shape[0]).astype(cell.dtype) @ inverse(cell).T
     if not derivatives:
         return MeshForces(forces, jnp.zeros((), cell.dtype), jnp.zeros((3, 3), cell.dtype))
     fold = jnp.asarray(half_mesh_fold(m3), dtype)

@@ -1,6 +1,6 @@
 """Verlet lists in O(N), built and pruned on the device by appending row by row.
 
-A list is (K, N): column i holds the neighbours of atom i, unused slots hold i itself (distance zero, skipped by
+A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself (distance zero, skipped by
 the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from the outer one; both
 visit one candidate of every atom at a time, write it at row `count` unconditionally, and advance `count` only if
 it is within reach. Nothing is ever dropped silently: counts above capacity, cells too full and a grid too coarse
@@ -18,13 +18,14 @@ from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
 from jaxglass.engine.plan import CHUNK, Plan
+from jaxglass.engine.shards import largest, share
 from jaxglass.model.cell import inverse
 
 
 class Neighbors(NamedTuple):
     """A list, the state it was built from and what it needed."""
 
-    index: Array  # (K, N) int32
+    index: Array  # (K, n) int32
     rows: Array  # () rows in use: the largest count
     reference: Array  # (N, 3) fractional coordinates at building
     cell: Array  # (3, 3) cell at building
@@ -51,21 +52,18 @@ def _start(capacity: int, n: int) -> _Growing:
 
 def _append(grown: _Growing, capacity: int, j: Array, within: Array) -> _Growing:
     n = j.shape[0]
-    atom = jnp.arange(n, dtype=jnp.int32)
-    flat = grown.flat.at[grown.count * n + atom].set(j, unique_indices=True, mode="promise_in_bounds")
+    flat = grown.flat.at[grown.count * n + jnp.arange(n, dtype=jnp.int32)].set(j, unique_indices=True, mode="promise_in_bounds")
     step = within.astype(jnp.int32)
     return _Growing(flat, jnp.minimum(grown.count + step, capacity), grown.total + step)
 
 
-def _finish(grown: _Growing, capacity: int) -> Array:
-    n = grown.count.shape[0]
-    atom = jnp.arange(n, dtype=jnp.int32)
-    index = grown.flat.reshape(capacity + 1, n)[:capacity]
-    return jnp.where(jnp.arange(capacity)[:, None] < grown.count[None, :], index, atom[None, :])
+def _finish(grown: _Growing, capacity: int, atoms: Array) -> Array:
+    index = grown.flat.reshape(capacity + 1, len(atoms))[:capacity]
+    return jnp.where(jnp.arange(capacity)[:, None] < grown.count[None, :], index, atoms[None, :])
 
 
-def _within(at: Coordinates, j: Array, rows: Array, orthorhombic: bool, reach2: Array) -> Array:
-    d = tuple(difference(c, c.at[j].get(mode="promise_in_bounds")) for c in at)
+def _within(here: Coordinates, at: Coordinates, j: Array, rows: Array, orthorhombic: bool, reach2: Array) -> Array:
+    d = tuple(difference(a, c.at[j].get(mode="promise_in_bounds")) for a, c in zip(here, at, strict=True))
     x, y, z = cartesian((d[0], d[1], d[2]), rows, orthorhombic)
     return x * x + y * y + z * z < reach2
 
@@ -91,27 +89,29 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     table = jnp.full((slots, cells), n, jnp.int32).at[rank, flat[order]].set(order, mode="drop")
     reach2 = (reach * reach).astype(dtype)
     offsets = np.array(list(product(*(range(-2, 3) if g >= 5 else range(1) for g in grid))), np.int32)
-    atom = jnp.arange(n, dtype=jnp.int32)
+    atoms, owned = share(plan.shards, n)
+    here, home = Coordinates(*(c[atoms] for c in at)), place[atoms]
 
     def visit_cell(grown: _Growing, offset: Array):
-        there = (place + offset) % jnp.asarray(grid, jnp.int32)
+        there = (home + offset) % jnp.asarray(grid, jnp.int32)
         there = (there[:, 0] * grid[1] + there[:, 1]) * grid[2] + there[:, 2]
 
         def visit_slot(grown: _Growing, row: Array):
             j = row[there]
             exists = j < n
-            j = jnp.where(exists, j, atom)
-            return _append(grown, capacity, j, _within(at, j, rows, plan.orthorhombic, reach2) & (j != atom)), None
+            j = jnp.where(exists, j, atoms)
+            near = _within(here, at, j, rows, plan.orthorhombic, reach2)
+            return _append(grown, capacity, j, near & (j != atoms) & owned), None
 
         return jax.lax.scan(visit_slot, grown, table)[0], None
 
-    grown, _ = jax.lax.scan(visit_cell, _start(capacity, n), jnp.asarray(offsets))
+    grown, _ = jax.lax.scan(visit_cell, _start(capacity, len(atoms)), jnp.asarray(offsets))
     width = 1 / jnp.linalg.norm(inverse(cell), axis=0)
     coarse = jnp.any(jnp.asarray([g >= 5 for g in grid]) & (width / jnp.asarray(grid) * 2 < reach))
     used = jnp.max(grown.count)
     return Neighbors(
-        _finish(grown, capacity), used, fractional, cell, jnp.asarray(reach, cell.dtype), jnp.max(grown.total),
-        jnp.max(jnp.diff(start)), coarse,
+        _finish(grown, capacity, atoms), used, fractional, cell, jnp.asarray(reach, cell.dtype),
+        largest(plan.shards, jnp.max(grown.total)), jnp.max(jnp.diff(start)), coarse,
     )
 
 
@@ -121,17 +121,18 @@ def prune(plan: Plan, outer: Neighbors, fractional: Array, cell: Array, reach: A
     dtype = _search_dtype(plan)
     at, rows = encode(fractional, dtype), metric(cell, dtype)
     reach2 = (reach * reach).astype(dtype)
-    atom = jnp.arange(n, dtype=jnp.int32)
+    atoms, _ = share(plan.shards, n)
+    here = Coordinates(*(c[atoms] for c in at))
 
     def visit(r, grown: _Growing):
         j = outer.index[r]
-        return _append(grown, capacity, j, _within(at, j, rows, plan.orthorhombic, reach2) & (j != atom))
+        return _append(grown, capacity, j, _within(here, at, j, rows, plan.orthorhombic, reach2) & (j != atoms))
 
-    grown = jax.lax.fori_loop(0, outer.rows, visit, _start(capacity, n))
+    grown = jax.lax.fori_loop(0, outer.rows, visit, _start(capacity, len(atoms)))
     false = jnp.zeros((), bool)
     return Neighbors(
-        _finish(grown, capacity), jnp.max(grown.count), fractional, cell, jnp.asarray(reach, cell.dtype),
-        jnp.max(grown.total), jnp.zeros((), jnp.int32), false,
+        _finish(grown, capacity, atoms), jnp.max(grown.count), fractional, cell, jnp.asarray(reach, cell.dtype),
+        largest(plan.shards, jnp.max(grown.total)), jnp.zeros((), jnp.int32), false,
     )
 
 

@@ -1,13 +1,14 @@
 """The static choices of a run: cutoffs, Coulomb splitting, mesh, list capacities. Host code, printed with results."""
 
 import math
+import os
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from jaxglass.engine.ewald import real_space_alpha
 from jaxglass.engine.mesh import Mesh, rms_force_error
-from jaxglass.errors import ConfigError
+from jaxglass.errors import ConfigError, ResourceError
 from jaxglass.model.pair_list import widths
 from jaxglass.units import COULOMB
 
@@ -43,6 +44,7 @@ class Plan:
     precision: str
     relative_accuracy: float
     largest_volume: float
+    shards: int = 1
 
     @property
     def accuracy(self) -> float:
@@ -88,13 +90,13 @@ def _safe_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
 
 def make_plan(
     cell: np.ndarray, charges: np.ndarray, cutoff: float, accuracy: float = 1e-5, precision: str = "mixed",
-    coulomb_cutoff: float | None = None, volume_margin: float = 1.0,
+    coulomb_cutoff: float | None = None, volume_margin: float = 1.0, shards: int = 1,
 ) -> Plan:
     """Plan the engine for atoms with `charges` (N,) in `cell`.
 
     `accuracy` is LAMMPS's relative one: RMS force error over the force of two unit charges at 1 A. The real-space
     Coulomb cutoff defaults to the Buckingham cutoff: those pairs are visited anyway. `volume_margin` > 1 sizes
-    mesh and accuracy for a cell that may grow by that factor.
+    mesh and accuracy for a cell that may grow by that factor. `shards` devices divide the atoms.
     """
     if not 1e-9 <= accuracy <= 1e-2:
         raise ConfigError(f"engine.coulomb_accuracy = {accuracy}: must lie between 1e-9 and 1e-2")
@@ -110,8 +112,8 @@ def make_plan(
     alpha = real_space_alpha(coulomb_cutoff, 0.55 * target, charges, abs(np.linalg.det(cell)))
     mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
-    volume = abs(np.linalg.det(cell)) * volume_margin * 1.01
-    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume)
+    volume = float(abs(np.linalg.det(cell))) * volume_margin * 1.01
+    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume, shards)
     return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.0, inner_skin=0.9))
 
 
@@ -138,3 +140,20 @@ def choose_lists(plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, 
 def largest_reach(cell: np.ndarray) -> float:
     """Half the smallest perpendicular width (A): the limit of the nearest-image convention."""
     return float(widths(cell).min() / 2)
+
+
+def memory_estimate(n_atoms: int, number_density: float, reach: float) -> float:
+    """Bytes at the peak of a block: both lists while they grow and when finished, mesh and stencils."""
+    pairs = 4 / 3 * math.pi * number_density * 1.25 * ((reach + 2.0) ** 3 + (reach + 0.9) ** 3)
+    return n_atoms * (2 * 4 * pairs + 6 * 8 * 60 + 8 * 150)
+
+
+def check_memory(n_atoms: int, number_density: float, reach: float) -> None:
+    """`ResourceError` with the estimate when the run cannot fit into the memory of this machine."""
+    needed = memory_estimate(n_atoms, number_density, reach)
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > 0.9 * present:
+        raise ResourceError(
+            f"glass.n_atoms = {n_atoms}: needs about {needed / 1e9:.1f} GB of memory, this machine has {present / 1e9:.1f} GB; "
+            "use fewer atoms"
+        )

@@ -16,14 +16,19 @@ LIGHTEST, DENSEST = 0.5, 6.0  # g/cm3
 
 def random_packing(composition: Composition, density: float, seed: int) -> System:
     """Atoms of `composition` at random in a cube of `density` (g/cm3), overlaps removed, at rest."""
-    if not LIGHTEST <= density <= DENSEST:
-        raise ConfigError(f"protocol.start_density = {density}: must lie between {LIGHTEST} and {DENSEST} g/cm3")
     elements = element_order(set(composition.counts))
     symbols = [e for e in elements for _ in range(composition.counts[e])]
-    volume = sum(mass(s) for s in symbols) * G_PER_CM3 / density
-    cell = np.eye(3) * volume ** (1 / 3)
+    cell = cube(composition, density)
     start = np.random.default_rng(seed).random((len(symbols), 3))
     return make_system(symbols, push_apart(np.array(symbols) == "O", start, cell), cell, elements)
+
+
+def cube(composition: Composition, density: float) -> np.ndarray:
+    """The cubic cell (A) of `composition` at `density` (g/cm3), (3, 3)."""
+    if not LIGHTEST <= density <= DENSEST:
+        raise ConfigError(f"protocol.start_density = {density}: must lie between {LIGHTEST} and {DENSEST} g/cm3")
+    volume = sum(n * mass(element) for element, n in composition.counts.items()) * G_PER_CM3 / density
+    return np.eye(3) * volume ** (1 / 3)
 
 
 def push_apart(oxygen: np.ndarray, fractional: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -13,13 +13,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
 from jaxglass.dynamics.state import State
 from jaxglass.engine import forces as engine
 from jaxglass.engine.neighbors import Neighbors, build, excess, prune
 from jaxglass.engine.plan import Plan
+from jaxglass.engine.shards import AXIS
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import kinetic_energy, temperature
 from jaxglass.pytree import pytree
@@ -88,6 +91,14 @@ def _travel(neighbors: Neighbors, fractional: Array) -> Array:
     return jnp.sqrt(jnp.max(jnp.sum(moved * moved, axis=1)))
 
 
+def _divided(plan: Plan, function):
+    """`function` on all devices of the plan: every argument and result whole on each of them."""
+    if plan.shards == 1:
+        return function
+    devices = Mesh(np.array(jax.devices()[: plan.shards]), (AXIS,))
+    return jax.shard_map(function, mesh=devices, in_specs=PartitionSpec(), out_specs=PartitionSpec(), check_vma=False)
+
+
 @partial(jax.jit, static_argnames=("plan", "ensemble"))
 def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
     """Advance `state` by samples x rebuilds x prunes x stride steps of `ensemble`.
@@ -95,6 +106,10 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
     Lists are made afresh at the start and forces are part of the state, so a block depends on nothing but its
     arguments: a run that is interrupted between blocks continues to the same bits.
     """
+    return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
+
+
+def _block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
     species = state.system.species
     stress = needs_stress(ensemble)
 
@@ -196,6 +211,10 @@ class FirstForces(NamedTuple):
 @partial(jax.jit, static_argnames=("plan",))
 def first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces:
     """Forces and strain derivative of a state that has none yet."""
+    return _divided(plan, partial(_first_forces, plan))(potential, state)
+
+
+def _first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces:
     system = state.system
     near = build(plan, system.fractional, system.cell, jnp.asarray(plan.reach))
     found = _balanced(plan, potential, system.species, system.fractional, system.cell, near, True)

@@ -52,15 +52,19 @@ def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
     """
     wanted_inner = float(np.clip(2.3 * pace.inner**0.5, SMALLEST_SKIN, 0.9))
     wanted_outer = wanted_inner + float(np.clip(4.6 * pace.outer**0.5, 0.5, 1.5))
-    room = largest_reach(cell) - plan.reach
-    if room < SMALLEST_SKIN + 0.1:
-        raise ConfigError(
-            f"the cell is {2 * largest_reach(cell):.2f} A wide, but dynamics with a cutoff of {plan.reach:g} A needs "
-            f"{2 * (plan.reach + SMALLEST_SKIN + 0.1):.2f} A; use more atoms (about 600 for 8 A) or a cutoff below "
-            f"{largest_reach(cell) - SMALLEST_SKIN - 0.1:.2f} A"
-        )
-    outer = min(wanted_outer, 0.999 * room)
+    check_width(cell, plan.reach)
+    outer = min(wanted_outer, 0.999 * (largest_reach(cell) - plan.reach))
     return min(wanted_inner, 0.6 * outer), outer
+
+
+def check_width(cell: np.ndarray, reach: float) -> None:
+    """`ConfigError` when the cell (A) is too narrow for nearest images at `reach` (A) and the smallest skin."""
+    margin = SMALLEST_SKIN + 0.1
+    if largest_reach(cell) < reach + margin:
+        raise ConfigError(
+            f"the cell is {2 * largest_reach(cell):.2f} A wide, but dynamics with a cutoff of {reach:g} A needs "
+            f"{2 * (reach + margin):.2f} A; use more atoms (about 600 for 8 A) or a cutoff below {largest_reach(cell) - margin:.2f} A"
+        )
 
 
 def _divisor(n: int, limit: float) -> int:

@@ -272,6 +272,9 @@ class Simulation:
         if found.note:
             self.progress.say(f"checkpoint skipped: {found.note}")
         position = _position(found.header, found.restore(fresh.state))
+        if position.plan.shards > len(jax.devices()):
+            self.progress.say(f"the run used {position.plan.shards} cores, now {len(jax.devices())}: equal within rounding, not to the bit")
+            position = replace(position, plan=replace(position.plan, shards=fresh.plan.shards))
         self.progress.say(f"continuing at step {position.total_steps}")
         return position
 

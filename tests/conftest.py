@@ -1,0 +1,35 @@
+"""Every test runs in float64; the small glass is made once per session."""
+
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+
+from systems import Glass, Structure, glass_cells, glass_potential, make_glass  # noqa: E402
+
+from jaxglass.model.potential import Potential  # noqa: E402
+from jaxglass.units import COULOMB_LAMMPS  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def potential() -> Potential:
+    """The Li-B-P-O potential with CODATA constants."""
+    return glass_potential()
+
+
+@pytest.fixture(scope="session")
+def potential_lammps() -> Potential:
+    """The same with the Coulomb constant of LAMMPS."""
+    return glass_potential(coulomb_constant=COULOMB_LAMMPS)
+
+
+@pytest.fixture(scope="session")
+def glass(potential: Potential) -> Glass:
+    """504 atoms of 40LiBP at 3000 K and quenched to 300 K."""
+    return make_glass(potential)
+
+
+@pytest.fixture(scope="session")
+def cells(glass: Glass) -> dict[str, Structure]:
+    """The glass and its relatives."""
+    return glass_cells(glass)

@@ -1,0 +1,129 @@
+"""Neighbour lists against brute force, and every way in which they can be too short."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import lattice
+
+from jaxglass.engine import neighbors as nb
+from jaxglass.engine.mesh import Mesh
+from jaxglass.engine.plan import Lists, Plan
+from jaxglass.model.pair_list import pair_list
+
+REACH = 4.0  # A
+N = 400
+CELLS = {"orthorhombic": lattice("orthorhombic", 17.0), "triclinic": lattice("triclinic", 17.0)}
+
+build, prune = (jax.jit(f, static_argnums=0) for f in (nb.build, nb.prune))
+
+
+def plan_of(kind: str, grid: int, precision: str = "mixed", outer: int = 96, inner: int = 96) -> Plan:
+    """A plan with `grid` cells per edge, made by hand."""
+    lists = Lists((grid,) * 3, N if grid == 1 else 24, outer, inner)
+    mesh = Mesh((12, 12, 12), 4, 0.4)
+    return Plan(REACH, REACH, mesh, lists, kind == "orthorhombic", precision, 1e-5, 1e9)
+
+
+def atoms(seed: int = 0) -> np.ndarray:
+    """Random fractional coordinates, many outside the cell."""
+    return np.random.default_rng(seed).uniform(-1.5, 2.5, (N, 3))
+
+
+def pairs(neighbors: nb.Neighbors) -> set[tuple[int, int]]:
+    """Every (i, j) in a list."""
+    index = np.asarray(neighbors.index)
+    rows, i = np.nonzero(index != np.arange(index.shape[1]))
+    assert np.all(rows < int(neighbors.rows))
+    return set(zip(i.tolist(), index[rows, i].tolist(), strict=True))
+
+
+def brute(fractional: np.ndarray, cell: np.ndarray, reach: float) -> set[tuple[int, int]]:
+    """The same from `pair_list`, both ways round."""
+    found = pair_list(fractional, cell, reach)
+    half = zip(found.i.tolist(), found.j.tolist(), strict=True)
+    return {pair for i, j in half for pair in ((i, j), (j, i))}
+
+
+@pytest.mark.parametrize("precision", ["mixed", "float64"])
+@pytest.mark.parametrize("grid", [1, 5, 6])
+@pytest.mark.parametrize("kind", CELLS)
+def test_lists_hold_exactly_the_pairs_of_brute_force(kind, grid, precision):
+    cell, plan = CELLS[kind], plan_of(kind, grid, precision)
+    for seed in range(3):
+        fractional = atoms(seed)
+        outer = build(plan, fractional, cell, jnp.asarray(5.0))
+        inner = prune(plan, outer, fractional, cell, jnp.asarray(4.3))
+        assert pairs(outer) == brute(fractional, cell, 5.0)
+        assert pairs(inner) == brute(fractional, cell, 4.3)
+        assert int(outer.needed) == int(outer.rows) <= plan.lists.outer
+        assert not bool(outer.coarse) and int(outer.occupancy) <= plan.lists.occupancy
+
+
+def test_uneven_grids_are_searched_only_where_they_are_fine_enough():
+    cell = CELLS["orthorhombic"]
+    plan = plan_of("orthorhombic", 5)
+    plan = replace(plan, lists=replace(plan.lists, grid=(6, 8, 1), occupancy=60))
+    fractional = atoms()
+    assert pairs(build(plan, fractional, cell, jnp.asarray(5.0))) == brute(fractional, cell, 5.0)
+
+
+def test_overflow_is_reported():
+    cell, fractional = CELLS["triclinic"], atoms()
+    longest = int(build(plan_of("triclinic", 5), fractional, cell, jnp.asarray(5.0)).needed)
+    short = build(plan_of("triclinic", 5, outer=longest - 3), fractional, cell, jnp.asarray(5.0))
+    assert int(short.needed) == longest > short.index.shape[0]
+    full = build(plan_of("triclinic", 5, inner=16), fractional, cell, jnp.asarray(5.0))
+    pruned = prune(plan_of("triclinic", 5, inner=16), full, fractional, cell, jnp.asarray(4.9))
+    assert int(pruned.needed) > pruned.index.shape[0] == 16
+
+
+def test_a_crowded_grid_cell_is_reported():
+    plan = plan_of("orthorhombic", 5)
+    fractional = atoms()
+    fractional[:60] = np.random.default_rng(0).uniform(0.01, 0.19, (60, 3))
+    crowded = build(plan, fractional, CELLS["orthorhombic"], jnp.asarray(3.0))
+    assert int(crowded.occupancy) > plan.lists.occupancy
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_grid_too_coarse_for_the_reach_is_reported(kind):
+    cell = CELLS[kind]
+    width = float((1 / np.linalg.norm(np.linalg.inv(cell), axis=0)).min())
+    at_limit = width / 6 * 2
+    fine, coarse = (build(plan_of(kind, 6), atoms(), cell, jnp.asarray(at_limit + d)) for d in (-1e-6, 1e-6))
+    assert not bool(fine.coarse) and bool(coarse.coarse)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_list_that_misses_a_pair_is_never_called_valid(kind):
+    cell, plan, rng = CELLS[kind], plan_of(kind, 5), np.random.default_rng(4)
+    fractional = atoms()
+    outer = build(plan, fractional, cell, jnp.asarray(REACH + 0.8))
+    known = pairs(outer)
+    missed = valid = 0
+    for _ in range(150):
+        strain = rng.uniform(0, 0.12) * rng.normal(size=(3, 3)) * rng.integers(0, 2, (3, 3))
+        moved_cell = cell @ (np.eye(3) + strain)
+        moved = fractional + rng.uniform(0, 0.5) * rng.normal(size=(N, 3)) @ np.linalg.inv(cell)
+        excess = float(nb.excess(outer, moved, moved_cell, REACH))
+        complete = brute(moved, moved_cell, REACH) <= known
+        assert complete or excess > 0
+        missed, valid = missed + (not complete), valid + (excess <= 0)
+    assert missed > 20 and valid > 5  # both answers were tested
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.95])
+def test_a_shrinking_cell_invalidates_the_list(factor):
+    cell, fractional = CELLS["orthorhombic"], atoms()
+    outer = build(plan_of("orthorhombic", 5), fractional, cell, jnp.asarray(REACH + 0.1))
+    assert float(nb.excess(outer, fractional, cell, REACH)) == pytest.approx(-0.1)
+    assert float(nb.excess(outer, fractional, cell * factor, REACH)) > 0
+
+
+def test_lattice_translations_of_the_whole_system_are_not_hidden_moves():
+    cell, fractional = CELLS["orthorhombic"], atoms()
+    outer = build(plan_of("orthorhombic", 5), fractional, cell, jnp.asarray(REACH + 0.5))
+    assert float(nb.excess(outer, fractional + [0.0, 0.0, 0.02], cell, REACH)) > -0.5
