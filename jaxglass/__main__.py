@@ -68,9 +68,8 @@ def _run_name(*, _root_: Any) -> str:
     from jaxglass.config import check_config
 
     try:
-        values = OmegaConf.to_container(_root_, resolve=False)
-        values.pop("hydra", None)
-        config = check_config(values)
+        config = check_config({key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+                               for key, value in _root_.items() if key != "hydra"})
     except Exception:  # the task itself reports what is wrong with the settings
         return "refused"
     if config.get("task") != "study":
@@ -98,7 +97,8 @@ def _run(cfg: Any) -> None:
 
     from jaxglass.config import check_config
 
-    config = check_config(OmegaConf.to_container(cfg, resolve=True))
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    config = check_config(values)
     path = Path(HydraConfig.get().runtime.output_dir)
     if config.get("task") == "doctor":
         from jaxglass.doctor import run_doctor

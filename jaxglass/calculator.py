@@ -1,6 +1,6 @@
 """ASE calculator: energy, forces and stress of any periodic structure of the potential's elements."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -21,7 +21,7 @@ class GlassCalculator(Calculator):
     cells, unknown elements, missing periodicity and coincident atoms.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
 
     def __init__(self, a_bo: float | str = "c3", cutoff: float = 8.0, coulomb: str = "mesh", accuracy: float = 1e-5,
                  allow_background: bool = False, **kwargs: Any):

@@ -17,7 +17,6 @@ def static(**kwargs):
 def pytree(cls: type[T]) -> type[T]:
     """Register `cls` as a frozen dataclass whose non-static fields are leaves."""
     cls = dataclass(frozen=True)(cls)
-    names = {True: [], False: []}
-    for item in fields(cls):
-        names[bool(item.metadata.get("static"))].append(item.name)
-    return jax.tree_util.register_dataclass(cls, data_fields=names[False], meta_fields=names[True])
+    names = {item.name: bool(item.metadata.get("static")) for item in fields(cls)}  # type: ignore[arg-type]
+    leaves, fixed = ([name for name, is_static in names.items() if is_static is kind] for kind in (False, True))
+    return jax.tree_util.register_dataclass(cls, data_fields=leaves, meta_fields=fixed)

@@ -16,6 +16,7 @@ LARGEST_FILE = 2_000_000_000  # bytes
 def read_structure(path: Path):
     """The last structure of `path` as ASE atoms, checked; `InputDataError` names file and reason."""
     import ase.io
+    from ase import Atoms
 
     path = Path(path)
     if not path.is_file():
@@ -23,24 +24,27 @@ def read_structure(path: Path):
     if path.stat().st_size > LARGEST_FILE:
         raise InputDataError(f"input={path}: larger than {LARGEST_FILE:.0e} bytes")
     try:
-        atoms = ase.io.read(path, index=-1, **_format(path))
+        atoms = ase.io.read(path, index=-1, format=_format(path))
     except Exception as error:  # ASE raises whatever its parsers run into
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputDataError(f"input={path}: not readable as {_format(path).get('format', path.suffix or 'a structure')}: {reason}") from error
+        raise InputDataError(f"input={path}: not readable as {_format(path) or 'a structure'}: {reason}") from error
+    if not isinstance(atoms, Atoms):
+        raise InputDataError(f"input={path}: holds no structure")
     check_structure(atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False) if atoms.cell.volume else None,
                     np.asarray(atoms.cell), str(path))
     return atoms
 
 
-def _format(path: Path) -> dict[str, str]:
+def _format(path: Path) -> str | None:
+    """ASE's name of the format, by the file name; None lets ASE guess."""
     name = path.name.lower()
     if name.endswith((".xyz", ".extxyz")):
-        return {"format": "extxyz"}
+        return "extxyz"
     if name.endswith((".data", ".lmp")) or name.startswith("data."):
-        return {"format": "lammps-data"}
+        return "lammps-data"
     if name.endswith((".dump", ".lammpstrj")) or name.startswith("dump."):
-        return {"format": "lammps-dump-text"}
-    return {}
+        return "lammps-dump-text"
+    return None
 
 
 def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.ndarray, where: str) -> None:

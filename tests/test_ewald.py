@@ -99,5 +99,8 @@ def test_translations_change_nothing(change):
 def test_atoms_can_be_permuted():
     potential, (species, fractional, cell) = ions("triclinic")
     order = np.random.default_rng(5).permutation(len(species))
-    before, after = evaluate(potential, species, fractional, cell), evaluate(potential, species[order], fractional[order], cell)
+    before, after = (
+        evaluate(potential, species, fractional, cell),
+        evaluate(potential, species[order], fractional[order], cell),
+    )
     close(after, before._replace(forces=before.forces[order]), 1e-11)

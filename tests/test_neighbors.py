@@ -15,7 +15,7 @@ from jaxglass.model.pair_list import pair_list
 
 REACH = 4.0  # A
 N = 400
-CELLS = {"orthorhombic": lattice("orthorhombic", 17.0), "triclinic": lattice("triclinic", 17.0)}
+CELLS = {"orthorhombic": lattice("orthorhombic", 22.0), "triclinic": lattice("triclinic", 22.0)}
 
 build, prune = (jax.jit(f, static_argnums=0) for f in (nb.build, nb.prune))
 
@@ -48,7 +48,7 @@ def brute(fractional: np.ndarray, cell: np.ndarray, reach: float) -> set[tuple[i
 
 
 @pytest.mark.parametrize("precision", ["mixed", "float64"])
-@pytest.mark.parametrize("grid", [1, 5, 6])
+@pytest.mark.parametrize("grid", [1, 6])
 @pytest.mark.parametrize("kind", CELLS)
 def test_lists_hold_exactly_the_pairs_of_brute_force(kind, grid, precision):
     cell, plan = CELLS[kind], plan_of(kind, grid, precision)
@@ -59,7 +59,8 @@ def test_lists_hold_exactly_the_pairs_of_brute_force(kind, grid, precision):
         assert pairs(outer) == brute(fractional, cell, 5.0)
         assert pairs(inner) == brute(fractional, cell, 4.3)
         assert int(outer.needed) == int(outer.rows) <= plan.lists.outer
-        assert not bool(outer.coarse) and int(outer.occupancy) <= plan.lists.occupancy
+        assert not bool(outer.coarse)
+        assert int(outer.occupancy) <= plan.lists.occupancy
 
 
 def test_uneven_grids_are_searched_only_where_they_are_fine_enough():
@@ -94,7 +95,8 @@ def test_a_grid_too_coarse_for_the_reach_is_reported(kind):
     width = float((1 / np.linalg.norm(np.linalg.inv(cell), axis=0)).min())
     at_limit = width / 6 * 2
     fine, coarse = (build(plan_of(kind, 6), atoms(), cell, jnp.asarray(at_limit + d)) for d in (-1e-6, 1e-6))
-    assert not bool(fine.coarse) and bool(coarse.coarse)
+    assert not bool(fine.coarse)
+    assert bool(coarse.coarse)
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -112,7 +114,7 @@ def test_a_list_that_misses_a_pair_is_never_called_valid(kind):
         complete = brute(moved, moved_cell, REACH) <= known
         assert complete or excess > 0
         missed, valid = missed + (not complete), valid + (excess <= 0)
-    assert missed > 20 and valid > 5  # both answers were tested
+    assert min(missed - 20, valid - 5) > 0  # both answers were tested
 
 
 @pytest.mark.parametrize("factor", [0.9, 0.95])

@@ -84,13 +84,17 @@ def test_pairs_without_dispersion_have_no_core(potential):
 
 def pair_energy(logs: jax.Array, potential: Potential, a: jax.Array, r: jax.Array) -> jax.Array:
     """V(r) of pair a-O as a function of ln A, ln rho, ln C, splice included."""
-    A, rho, C = (table.at[a, OXYGEN].set(x) for table, x in zip(
-        (potential.A, potential.rho, potential.C), jnp.exp(logs), strict=True))
+    A, rho, C = (
+        table.at[a, OXYGEN].set(x)
+        for table, x in zip((potential.A, potential.rho, potential.C), jnp.exp(logs), strict=True)
+    )
     own = replace(potential, A=A, rho=rho, C=C)
     return short_range_energy(own, splice(own), r[None], a[None], jnp.array([OXYGEN]))[0]
 
 
-value, gradient, hessian = (jax.jit(f) for f in (pair_energy, jax.grad(pair_energy), jax.hessian(pair_energy)))
+value, gradient, hessian = (
+    jax.jit(f) for f in (pair_energy, jax.grad(pair_energy), jax.hessian(pair_energy))
+)
 
 
 @pytest.mark.parametrize("element", ["O", "P", "B"])
@@ -119,7 +123,13 @@ def test_boron_repulsion_rules(percent):
 
 @pytest.mark.parametrize(
     ("rule", "boron", "n4", "message"),
-    [("c9", 1, None, "c9"), ("c3", 0, None, "boron"), ("n4_input", 1, None, "n4"), ("n4_input", 1, 1.5, "1.5"), (900.0, 1, None, "900")],
+    [
+        ("c9", 1, None, "c9"),
+        ("c3", 0, None, "boron"),
+        ("n4_input", 1, None, "n4"),
+        ("n4_input", 1, 1.5, "1.5"),
+        (900.0, 1, None, "900"),
+    ],
 )
 def test_impossible_boron_rules_are_refused(rule, boron, n4, message):
     with pytest.raises(ConfigError, match=message):

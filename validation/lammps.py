@@ -29,7 +29,7 @@ from jaxglass.units import BAR_LAMMPS
 
 TABLE_START = 0.5  # A; closer pairs stop LAMMPS with an error
 TABLE_POINTS = 20_000
-COULOMB_CUTOFF = 10.0  # A
+COULOMB_CUTOFF = 4.0  # A; where the error of LAMMPS's erfc at nearest neighbours is smallest
 
 
 class LammpsEvaluation(NamedTuple):
@@ -75,9 +75,15 @@ def available() -> str | None:
 
 
 def static(
-    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray,
-    kspace: str = "ewald 1.0e-10", workdir: Path | None = None, coulomb_cutoff: float = COULOMB_CUTOFF,
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    kspace: str = "ewald 1.0e-10",
+    workdir: Path | None = None,
+    coulomb_cutoff: float = COULOMB_CUTOFF,
     tables: bool = True,
+    points: int = TABLE_POINTS,
 ) -> LammpsEvaluation:
     """Energy, forces and stress of one structure from `run 0`.
 
@@ -87,13 +93,15 @@ def static(
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
             *_structure_lines(),
-            *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None),
+            *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
             "pair_modify table 0" if not tables else "pair_modify pair coul/long table 0",
             "thermo_style custom step pe pxx pyy pzz pyz pxz pxy",
             "thermo_modify norm no",
             "run 0",
             "write_dump all custom forces.txt id fx fy fz modify sort id format float %.17g",
-            'print "' + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE)) + '" file thermo.txt screen no',
+            'print "'
+            + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE))
+            + '" file thermo.txt screen no',
         ]
         log = run(lines, folder)
         thermo = np.loadtxt(folder / "thermo.txt")
@@ -105,9 +113,16 @@ def static(
 
 
 def nvt_timing(
-    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, temperature: float = 300.0,
-    steps: int = 200, cutoffs: Sequence[float] = (6.0, 7.0, 8.0, 9.0), skins: Sequence[float] = (1.0, 2.0),
-    suffixes: Sequence[str] = ("", "omp"), tables: bool = False,
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    temperature: float = 300.0,
+    steps: int = 200,
+    cutoffs: Sequence[float] = (6.0, 7.0, 8.0, 9.0),
+    skins: Sequence[float] = (1.0, 2.0),
+    suffixes: Sequence[str] = ("", "omp"),
+    tables: bool = False,
 ) -> list[Timing]:
     """Time per step of whole NVT runs (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5), fastest first; one thread.
 
@@ -139,7 +154,12 @@ def nvt_timing(
 
 
 def erfc_error(
-    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, alpha: float, coulomb_cutoff: float,
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    alpha: float,
+    coulomb_cutoff: float,
 ) -> LammpsEvaluation:
     """What coul/long adds by its erfc(x) = t P(t) exp(-x^2), t = 1/(1 + 0.3275911 x): Abramowitz & Stegun 7.1.26.
 
@@ -152,7 +172,9 @@ def erfc_error(
     charges = np.asarray(potential.charges)[species]
     x = alpha * r
     approximate = np.polynomial.Polynomial(_ERFC)(1 / (1 + 0.3275911 * x)) * np.exp(-(x**2))
-    energies = float(potential.coulomb_constant) * charges[pairs.i] * charges[pairs.j] * (approximate - erfc(x)) / r
+    energies = (
+        float(potential.coulomb_constant) * charges[pairs.i] * charges[pairs.j] * (approximate - erfc(x)) / r
+    )
     push = (energies / r**2)[:, None] * vector
     forces = np.zeros((len(charges), 3))
     np.add.at(forces, pairs.j, push)
@@ -171,8 +193,12 @@ def write_tables(potential: Potential, path: Path, points: int = TABLE_POINTS) -
     with open(path, "w") as file:
         for a, b in _buckingham_pairs(potential):
             energy, force = short_range(potential, r, a, b)
-            file.write(f"\n{_pair_name(potential, a, b)}\nN {points} RSQ {TABLE_START!r} {potential.cutoff!r}\n\n")
-            np.savetxt(file, np.column_stack([np.arange(1, points + 1), r, energy, force]), "%d %.17g %.17g %.17g")
+            file.write(
+                f"\n{_pair_name(potential, a, b)}\nN {points} RSQ {TABLE_START!r} {potential.cutoff!r}\n\n"
+            )
+            np.savetxt(
+                file, np.column_stack([np.arange(1, points + 1), r, energy, force]), "%d %.17g %.17g %.17g"
+            )
 
 
 def short_range(potential: Potential, r: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +220,9 @@ def triangular(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (sign[:, None] * r).T, (q * sign).T
 
 
-def write_structure(potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, path: Path) -> np.ndarray:
+def write_structure(
+    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, path: Path
+) -> np.ndarray:
     """Write a data file (atom_style charge, full precision, wrapped); returns R: x_here = x_lammps @ R."""
     lower, rotation = triangular(np.asarray(cell, float))
     fractional = np.asarray(fractional, float)
@@ -232,16 +260,21 @@ def _structure_lines() -> list[str]:
     return ["units metal", "atom_style charge", "atom_modify map array", "read_data structure.data"]
 
 
-def _interaction_lines(potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None) -> list[str]:
+def _interaction_lines(
+    potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None, points: int = TABLE_POINTS
+) -> list[str]:
     """Pair and k-space commands; with a `folder` the Buckingham part comes from tables written there."""
     if folder is None:
-        lines = [f"pair_style buck/coul/long {potential.cutoff} {coulomb_cutoff}", "pair_coeff * * 0.0 1.0 0.0"]
+        lines = [
+            f"pair_style buck/coul/long {potential.cutoff} {coulomb_cutoff}",
+            "pair_coeff * * 0.0 1.0 0.0",
+        ]
         A, rho, C = (np.asarray(x) for x in (potential.A, potential.rho, potential.C))
         for a, b in _buckingham_pairs(potential):
             lines.append(f"pair_coeff {a + 1} {b + 1} {A[a, b]:.17g} {rho[a, b]:.17g} {C[a, b]:.17g}")
     else:
-        write_tables(potential, folder / "short.table", TABLE_POINTS)
-        lines = [f"pair_style hybrid/overlay coul/long {coulomb_cutoff} table spline {TABLE_POINTS}"]
+        write_tables(potential, folder / "short.table", points)
+        lines = [f"pair_style hybrid/overlay coul/long {coulomb_cutoff} table spline {points}"]
         lines.append("pair_coeff * * coul/long")
         for a, b in _buckingham_pairs(potential):
             lines.append(f"pair_coeff {a + 1} {b + 1} table short.table {_pair_name(potential, a, b)}")

@@ -59,7 +59,7 @@ def needs_stress(ensemble: str) -> bool:
 
 def advance(ensemble: str, control: Control, force_field: ForceField, state: State) -> State:
     """One time step of `ensemble` (one of `ENSEMBLES`)."""
-    steps = {
+    steps: dict[str, Callable[[Control, ForceField, State], State]] = {
         "nve": verlet,
         "nvt": nose_hoover,
         "npt": partial(martyna_tobias_klein, isotropic=True),

@@ -79,11 +79,11 @@ def reciprocal_terms(mesh: Mesh, cell: Array, dtype) -> tuple[Array, tuple[Array
     w = [influence_weights(m, mesh.order) for m in mesh.shape]
     w[2] = w[2][: m3 // 2 + 1]
     weight = [jnp.asarray(v, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, v in enumerate(w)]
-    k = tuple(axes[0] * reciprocal[a, 0] + axes[1] * reciprocal[a, 1] + axes[2] * reciprocal[a, 2] for a in range(3))
-    k2 = k[0] * k[0] + k[1] * k[1] + k[2] * k[2]
+    kx, ky, kz = (axes[0] * reciprocal[a, 0] + axes[1] * reciprocal[a, 1] + axes[2] * reciprocal[a, 2] for a in range(3))
+    k2 = kx * kx + ky * ky + kz * kz
     k2 = jnp.where(k2 == 0, 1, k2)
     green = weight[0] * weight[1] * weight[2] * jnp.exp(k2 * (-1 / (4 * mesh.alpha**2))) / k2
-    return green.at[0, 0, 0].set(0), k, k2
+    return green.at[0, 0, 0].set(0), (kx, ky, kz), k2
 
 
 def half_mesh_fold(m3: int) -> np.ndarray:
@@ -187,8 +187,7 @@ def rms_force_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
     the analytic-differentiation scheme, summed over the first aliases (Ballenegger et al. 2012, eq. 31)."""
     aliases = np.arange(-1, 2)
     inverse = 2 * np.pi * np.linalg.inv(cell)
-    numbers = [np.fft.fftfreq(m, 1 / m) for m in mesh.shape]
-    numbers[2] = np.arange(mesh.shape[2] // 2 + 1)
+    numbers = [np.fft.fftfreq(m, 1 / m) for m in mesh.shape[:2]] + [np.arange(mesh.shape[2] // 2 + 1.0)]
     w = [influence_weights(m, mesh.order) for m in mesh.shape]
     w[2] = w[2][: mesh.shape[2] // 2 + 1]
     fold = half_mesh_fold(mesh.shape[2])

@@ -9,7 +9,6 @@ are returned, and `excess` says whether atoms or cell have moved too far for a l
 
 import math
 from itertools import product
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +19,11 @@ from jaxglass.engine.coordinates import Coordinates, cartesian, difference, enco
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.engine.shards import largest, share
 from jaxglass.model.cell import inverse
+from jaxglass.pytree import pytree
 
 
-class Neighbors(NamedTuple):
+@pytree
+class Neighbors:
     """A list, the state it was built from and what it needed."""
 
     index: Array  # (K, n) int32
@@ -39,7 +40,8 @@ def _search_dtype(plan: Plan):
     return jnp.float32 if plan.precision == "mixed" else jnp.float64
 
 
-class _Growing(NamedTuple):
+@pytree
+class _Growing:
     flat: Array  # ((K + 1) * N,) with one spare row
     count: Array  # (N,) rows used, at most K
     total: Array  # (N,) neighbours found

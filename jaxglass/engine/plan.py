@@ -63,7 +63,7 @@ def choose_mesh(cell: np.ndarray, charges: np.ndarray, alpha: float, accuracy: f
     Raises `ConfigError` when no mesh below the size cap reaches it.
     """
     lengths = np.linalg.norm(cell, axis=1)
-    candidates = []
+    candidates: list[tuple[float, Mesh]] = []
     for order in (4, 5, 6):
         for spacing in np.geomspace(1.6, 0.15, 60):
             shape = tuple(next((s for s in MESH_SIZES if s >= max(length / spacing, order)), 0) for length in lengths)

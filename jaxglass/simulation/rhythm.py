@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 
+from jaxglass import units
 from jaxglass.engine.plan import Plan, largest_reach
 from jaxglass.errors import ConfigError
+from jaxglass.model.elements import mass
 from jaxglass.simulation.block import Health, Rhythm
 
 MARGIN = 1.2  # travel grows from block to block; stay this factor below the skin
@@ -26,10 +28,10 @@ class Pace:
     outer: float
 
 
-def first_pace(temperature_K: float) -> Pace:
-    """A cautious guess from the thermal speed of lithium: 4.5 standard deviations, 1 fs steps."""
-    speed = 4.5 * np.sqrt(max(temperature_K, 100.0) * 8.617e-5 / (6.94 * 1.036e-4)) * 1e-3
-    return Pace(speed, speed)
+def first_pace(temperature_K: float, timestep: float) -> Pace:
+    """A cautious guess for steps of `timestep` ps: 4.5 standard deviations of the thermal speed of lithium."""
+    speed = np.sqrt(max(temperature_K, 100.0) * units.BOLTZMANN / (mass("Li") * units.AMU))
+    return Pace(4.5 * speed * timestep, 4.5 * speed * timestep)
 
 
 def slower(pace: Pace) -> Pace:

@@ -102,7 +102,7 @@ class Simulation:
         self.directory, self.stages, self.potential, self.seed = directory, list(stages), potential, seed
         self.progress = progress or Progress(sum(s.steps for s in stages), stages[0].timestep)
         self.mass = float(jnp.sum(system.masses))
-        fresh = Position(0, self._enter(self.stages[0], system), rhythms.first_pace(stages[0].temperature[0]), plan)
+        fresh = Position(0, self._enter(self.stages[0], system), rhythms.first_pace(stages[0].temperature[0], stages[0].timestep), plan)
         self.position = self._resume(fresh)
         directory.forget_segments_except(list(self.position.segments))
         self.thermo = ThermoFile(directory.path / "thermo.csv", self.position.thermo_bytes)
@@ -238,7 +238,7 @@ class Simulation:
         position = replace(here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False)
         if position.stage < len(self.stages):
             stage = self.stages[position.stage]
-            pace = rhythms.first_pace(stage.temperature[0]) if stage.draw_velocities else here.pace
+            pace = rhythms.first_pace(stage.temperature[0], stage.timestep) if stage.draw_velocities else here.pace
             position = replace(position, state=self._enter(stage, here.state.system), pace=pace)
         self.position = position
 
@@ -280,13 +280,11 @@ class Simulation:
 
     def _trajectory(self) -> Trajectory:
         system, segments = self.position.state.system, self.directory.read_segments(list(self.position.segments))
-        if not segments:
-            time_ps, fractional, cell = [self.position.elapsed_ps], [system.fractional], [system.cell]
-        else:
-            time_ps, fractional, cell = (
-                np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell")
-            )
-        return Trajectory(np.asarray(time_ps), np.asarray(fractional), np.asarray(cell), np.asarray(system.species), system.elements)
+        if not segments:  # nothing was recorded: the final state is the only frame
+            now = {"time": self.position.elapsed_ps, "fractional": system.fractional, "cell": system.cell}
+            segments = [{key: np.asarray(value)[None] for key, value in now.items()}]
+        time_ps, fractional, cell = (np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell"))
+        return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
 
 
 def run(directory: RunDirectory, stages: Sequence[Stage], system: System, potential: Potential, plan: Plan, seed: int,

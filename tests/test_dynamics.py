@@ -1,0 +1,248 @@
+"""Equations of motion on a lithium oxide melt: conserved quantities, ensembles, minimisation.
+
+The melt has no r^-6 terms (C = 0), so energies are smooth at the cutoff and drift measures the integrator. It is small (216
+atoms, cutoff 5.5 A), so thousands of steps take seconds. Seeds are fixed; limits in units of the standard error.
+"""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from physical_validation import ensemble, kinetic_energy
+from physical_validation.data import EnsembleData, ObservableData, SimulationData, SystemData, UnitData
+
+from jaxglass import units
+from jaxglass.analysis.statistics import standard_error, statistical_inefficiency
+from jaxglass.dynamics.ensembles import Control
+from jaxglass.dynamics.state import State, start
+from jaxglass.engine.plan import make_plan
+from jaxglass.model.potential import make_potential
+from jaxglass.model.system import System, degrees_of_freedom, make_system, maxwell_boltzmann
+from jaxglass.protocols.packing import push_apart
+from jaxglass.simulation.block import Samples, first_forces, run_block
+from jaxglass.simulation.rhythm import choose, first_pace
+
+SIGMA = 4.0  # CI limit of every statistical check
+HOT = 2000.0  # K: a liquid that forgets its start within a picosecond
+TAU = (0.1, 0.2)  # ps, thermostat and barostat
+
+POTENTIAL_SETTINGS = {"Li": 0.6, "O": -1.2}, {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 2029.2204, "rho": 0.343645, "C": 0.0}}
+
+
+@pytest.fixture(scope="module")
+def potential():
+    return make_potential(("Li", "O"), *POTENTIAL_SETTINGS, cutoff=5.5)
+
+
+@pytest.fixture(scope="module")
+def melt() -> System:
+    """216 ions at random, overlaps removed."""
+    cell = np.eye(3) * 13.8
+    places = push_apart(np.repeat([False, True], [144, 72]), np.random.default_rng(3).random((216, 3)), cell)
+    return make_system(["Li"] * 144 + ["O"] * 72, places, cell)
+
+
+def control(temperature: float = HOT, pressure_GPa: float = 0.0, timestep: float = 0.001, end: float | None = None, steps: int = 1) -> Control:
+    values = (timestep, temperature, end or temperature, steps, pressure_GPa / units.GPA, *TAU)
+    return Control(*(jnp.asarray(float(v)) for v in values))
+
+
+class Runner:
+    """Runs blocks of one ensemble after another on one plan, and insists that every list was valid."""
+
+    def __init__(self, potential, system: System, precision: str = "mixed"):
+        charges = np.asarray(potential.charges)[np.asarray(system.species)]
+        self.potential = potential
+        self.plan = make_plan(np.asarray(system.cell), charges, potential.cutoff, precision=precision, volume_margin=1.8)
+
+    def first(self, system: System) -> State:
+        return first_forces(self.plan, self.potential, start(system)).state
+
+    def run(self, ensemble: str, state: State, control: Control, samples: int, interval: int = 20) -> tuple[State, Samples]:
+        kept = []
+        while samples > 0:
+            now = min(samples, 64)
+            temperature = 5000.0 if ensemble == "minimise" else max(float(control.temperature_start), 300.0)
+            rhythm = choose(self.plan, np.asarray(state.system.cell), first_pace(temperature, float(control.timestep)), interval)
+            state, health, block = run_block(self.plan, ensemble, self.potential, control, rhythm, jnp.asarray(now), state)
+            assert bool(health.finite)
+            assert float(health.inner_excess) <= 0
+            assert float(health.outer_excess) <= 0
+            assert int(health.inner_rows) <= self.plan.lists.inner
+            kept.append(jax.tree.map(lambda x, now=now: np.asarray(x[:now]), block))
+            samples -= now
+        return state, jax.tree.map(lambda *parts: np.concatenate(parts), *kept)
+
+
+@pytest.fixture(scope="module")
+def runner(potential, melt) -> Runner:
+    return Runner(potential, melt)
+
+
+@pytest.fixture(scope="module")
+def liquid(runner, melt) -> State:
+    """The melt after minimisation and 2 ps at 2000 K."""
+    state, _ = runner.run("minimise", runner.first(melt), control(), 10, 60)
+    state = runner.first(maxwell_boltzmann(state.system, HOT, 1))
+    return runner.run("nvt", state, control(), 100)[0]
+
+
+@pytest.fixture(scope="module")
+def nvt(runner, liquid) -> tuple[State, Samples]:
+    """20 ps of NVT."""
+    return runner.run("nvt", liquid, control(), 1000)
+
+
+@pytest.fixture(scope="module")
+def npt(runner, liquid) -> dict[float, Samples]:
+    """NPT at 1.0 and 1.3 GPa, 20 ps each after 4 ps."""
+    found = {}
+    for pressure in (1.0, 1.3):
+        setting = control(pressure_GPa=pressure)
+        state, _ = runner.run("npt", start_from(runner, liquid), setting, 200)
+        found[pressure] = runner.run("npt", state, setting, 1000)[1]
+    return found
+
+
+def start_from(runner: Runner, state: State) -> State:
+    return runner.first(state.system)
+
+
+def drift(samples: Samples, n_atoms: int, timestep: float = 0.001) -> tuple[float, float]:
+    """Slope of the conserved quantity (meV/atom/ns) and its standard error, allowing for correlated residuals."""
+    time = samples.step * timestep * 1e-3
+    energy = samples.conserved * 1e3 / n_atoms
+    slope, offset = np.polyfit(time, energy, 1)
+    residual = energy - slope * time - offset
+    error = residual.std() / (time.std() * np.sqrt(len(time))) * np.sqrt(statistical_inefficiency(residual))
+    return float(slope), float(error)
+
+
+def assert_no_drift(samples: Samples, n_atoms: int) -> None:
+    slope, error = drift(samples, n_atoms)
+    assert abs(slope) <= max(1.0, 3 * error), f"{slope:.2f} +- {error:.2f} meV/atom/ns"
+
+
+def test_nve_conserves_energy(runner, liquid):
+    still, _ = runner.run("minimise", runner.first(replace(liquid.system, momenta=jnp.zeros((216, 3)))), control(), 20, 60)
+    cold = runner.first(maxwell_boltzmann(still.system, 600.0, 2))  # half goes into the potential energy: 300 K
+    _, samples = runner.run("nve", cold, control(), 250)
+    assert samples.temperature[50:].mean() == pytest.approx(300.0, rel=0.1)
+    assert_no_drift(samples, 216)
+    assert np.std(samples.conserved) / 216 < 2e-5
+
+
+def test_nve_error_falls_with_the_square_of_the_step(potential, liquid):
+    exact = Runner(potential, liquid.system, "float64")
+    state = exact.first(liquid.system)
+    noise = []
+    for factor in (4, 2, 1):
+        step = 0.0005 * factor
+        _, samples = exact.run("nve", state, control(timestep=step), 60, 24 // factor)
+        noise.append(np.std(samples.conserved))
+    for coarse, fine in zip(noise, noise[1:], strict=False):
+        assert coarse / fine == pytest.approx(4.0, rel=0.25)
+
+
+def test_momentum_stays_zero(nvt, npt, liquid):
+    state, _ = nvt
+    total = np.abs(np.asarray(state.system.momenta).sum(0)).max()
+    assert total < 1e-7  # amu A/ps after 20 ps; the net force of the mesh is taken out at every step
+
+
+def test_nvt_temperature(nvt):
+    mean, error = nvt[1].temperature.mean(), standard_error(nvt[1].temperature)
+    assert abs(mean - HOT) < 0.01 * HOT
+    assert abs(mean - HOT) < SIGMA * error
+
+
+def test_nvt_conserved_quantity(nvt):
+    assert_no_drift(nvt[1], 216)
+
+
+@pytest.mark.parametrize("pressure", [1.0, 1.3])
+def test_npt_temperature_pressure_and_conserved_quantity(npt, pressure):
+    samples = npt[pressure]
+    assert abs(samples.temperature.mean() - HOT) < 0.01 * HOT
+    found = np.trace(samples.pressure, axis1=1, axis2=2) / 3 * units.GPA
+    assert abs(found.mean() - pressure) < 3 * standard_error(found)
+    assert_no_drift(samples, 216)
+
+
+def test_orthorhombic_npt_holds_each_axis(runner, liquid):
+    setting = control(pressure_GPa=1.2)
+    state, _ = runner.run("npt_orthorhombic", start_from(runner, liquid), setting, 200)
+    _, samples = runner.run("npt_orthorhombic", state, setting, 500)
+    for a in range(3):
+        found = samples.pressure[:, a, a] * units.GPA
+        assert abs(found.mean() - 1.2) < SIGMA * standard_error(found)
+    assert np.ptp(samples.cell[:, 0, 0] / samples.cell[:, 1, 1]) > 0  # the axes move apart from each other
+    assert_no_drift(samples, 216)
+
+
+def validation_data(samples: Samples, system: System, ensemble_name: str, pressure_GPa: float = 0.0) -> SimulationData:
+    """The samples as `physical_validation` wants them, in eV, A^3, K, eV/A^3, ps."""
+    unit = UnitData(
+        kb=units.BOLTZMANN, energy_str="eV", energy_conversion=96.485, length_str="A", length_conversion=0.1, volume_str="A^3",
+        volume_conversion=1e-3, temperature_str="K", temperature_conversion=1, pressure_str="eV/A^3",
+        pressure_conversion=units.GPA * 1e4, time_str="ps", time_conversion=1,
+    )
+    n = len(system.species)
+    about = SystemData(
+        natoms=n, nconstraints=0, ndof_reduction_tra=3, ndof_reduction_rot=0, mass=np.asarray(system.masses),
+        molecule_idx=np.arange(n), nconstraints_per_molecule=np.zeros(n),
+    )
+    volume = np.abs(np.linalg.det(samples.cell))
+    state = (
+        EnsembleData("NVT", natoms=n, volume=float(volume[0]), temperature=HOT)
+        if ensemble_name == "NVT"
+        else EnsembleData("NPT", natoms=n, pressure=pressure_GPa / units.GPA, temperature=HOT)
+    )
+    observables = ObservableData(
+        kinetic_energy=samples.kinetic_energy, potential_energy=samples.potential_energy,
+        total_energy=samples.kinetic_energy + samples.potential_energy, volume=volume,
+    )
+    return SimulationData(units=unit, ensemble=state, system=about, observables=observables, dt=0.001)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kinetic_energy_distribution(nvt, npt):
+    state, samples = nvt
+    for data in (validation_data(samples, state.system, "NVT"), validation_data(npt[1.0], state.system, "NPT", 1.0)):
+        mean, width = kinetic_energy.distribution(data, strict=False, verbosity=0, bootstrap_seed=1)
+        assert abs(mean) < SIGMA
+        assert abs(width) < SIGMA
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_pressures_sample_one_ensemble(npt, liquid):
+    low, high = (validation_data(npt[p], liquid.system, "NPT", p) for p in (1.0, 1.3))
+    deviation = ensemble.check(low, high, verbosity=0, bootstrap_seed=1)
+    assert all(abs(d) < SIGMA for d in np.atleast_1d(deviation))
+
+
+def test_a_wrong_temperature_is_noticed(nvt):
+    """Negative control: 4 % hot must fail the same test (216 atoms, 20 ps)."""
+    state, samples = nvt
+    hot = replace(samples, kinetic_energy=samples.kinetic_energy * 1.04)
+    mean, _ = kinetic_energy.distribution(validation_data(hot, state.system, "NVT"), strict=False, verbosity=0, bootstrap_seed=1)
+    assert abs(mean) > SIGMA
+
+
+def test_temperature_ramp_ends_where_it_should(runner, liquid):
+    state = runner.first(liquid.system)
+    _, samples = runner.run("nvt", state, control(HOT, end=1000.0, steps=4000), 200)
+    assert samples.temperature[-20:].mean() == pytest.approx(1000.0, rel=0.08)
+
+
+def test_minimisation_goes_downhill_to_small_forces(runner, liquid):
+    state = runner.first(replace(liquid.system, momenta=jnp.zeros_like(liquid.system.momenta)))
+    state, samples = runner.run("minimise", state, control(), 40, 60)
+    assert samples.potential_energy[-1] < samples.potential_energy[0]
+    assert float(jnp.max(jnp.abs(state.forces))) < 0.02
+
+
+def test_degrees_of_freedom(liquid):
+    assert degrees_of_freedom(liquid.system) == 3 * 216 - 3

@@ -1,0 +1,259 @@
+"""The loop: stopping, killing and continuing, list overflow, damaged files, locks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from small_run import STAGES, small_run, small_system
+
+from jaxglass.engine.plan import Plan
+from jaxglass.errors import CheckpointError, ConfigError, NumericalError, Preempted, ResourceError
+from jaxglass.simulation import run as loop
+from jaxglass.simulation.checkpoint import load_latest, save
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.files import write_atomic
+from jaxglass.simulation.stage import Stage
+
+SCRIPT = Path(__file__).with_name("small_run.py")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """Child processes share compiled programs, so that only the first one compiles."""
+    cache = str(tmp_path_factory.mktemp("compiled"))
+    return os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1", "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, environment) -> Path:
+    """The small run, never interrupted, in its own process."""
+    path = tmp_path_factory.mktemp("undisturbed")
+    subprocess.run([sys.executable, str(SCRIPT), str(path)], env=environment, check=True, capture_output=True)
+    return path
+
+
+def final_state(path: Path) -> dict[str, np.ndarray]:
+    found = load_latest(path / "checkpoints")
+    assert found is not None
+    return found.leaves
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Final state, thermo and every frame equal to the bit."""
+    a, b = final_state(first), final_state(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert np.array_equal(a[name], b[name]), name
+    assert (first / "thermo.csv").read_bytes() == (second / "thermo.csv").read_bytes()
+    frames = [sorted((p / "trajectory").glob("*.npz")) for p in (first, second)]
+    for x, y in zip(*frames, strict=True):
+        with np.load(x) as one, np.load(y) as two:
+            assert all(np.array_equal(one[k], two[k]) for k in one.files)
+
+
+def start_child(path: Path, environment: dict[str, str], pause: float) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, str(SCRIPT), str(path), str(pause)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for_checkpoint(path: Path, beyond: int, child: subprocess.Popen) -> None:
+    """Until the child has written a checkpoint after step `beyond`."""
+    for _ in range(2400):
+        if any(int(p.stem) > beyond for p in (path / "checkpoints").glob("*.npz")):
+            return
+        assert child.poll() is None, child.communicate()[1].decode()[-2000:]
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint within two minutes")
+
+
+def test_killed_run_continues_to_the_same_bits(undisturbed, tmp_path, environment):
+    for beyond in (60, 240, 480):  # one kill in each stage kind
+        child = start_child(tmp_path, environment, pause=0.4)
+        wait_for_checkpoint(tmp_path, beyond, child)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], env=environment, check=True, capture_output=True)
+    assert_same_run(undisturbed, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_signal_writes_a_checkpoint_and_says_so(tmp_path, environment, number):
+    child = start_child(tmp_path, environment, pause=0.3)
+    wait_for_checkpoint(tmp_path, 60, child)
+    began = time.monotonic()
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=60)
+    assert time.monotonic() - began < 15
+    assert b"Preempted" in errors
+    assert signal.Signals(number).name.encode() in errors
+    assert load_latest(tmp_path / "checkpoints") is not None
+
+
+def test_processes_repeat_each_other(undisturbed, tmp_path, environment):
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], env=environment, check=True, capture_output=True)
+    assert_same_run(undisturbed, tmp_path)
+
+
+def short() -> list[Stage]:
+    return [Stage("hot", "nvt", 180, (2500.0, 2500.0), draw_velocities=True), Stage("cool", "npt", 120, (2500.0, 2000.0), record=True)]
+
+
+def run_with(path: Path, change) -> loop.Finished:
+    """The short stages with a changed plan."""
+    system, potential, plan = small_system()
+    with RunDirectory(path) as directory:
+        return loop.run(directory, short(), system, potential, change(plan), seed=7)
+
+
+def test_overflowing_lists_change_nothing(tmp_path):
+    def cramped(plan: Plan) -> Plan:
+        return replace(plan, lists=replace(plan.lists, outer=16, inner=16))
+
+    roomy, tight = run_with(tmp_path / "roomy", lambda plan: plan), run_with(tmp_path / "tight", cramped)
+    assert tight.plan.lists.inner > 16
+    for a, b in zip(jax.tree.leaves(roomy.system), jax.tree.leaves(tight.system), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_explosion_is_a_typed_error_and_keeps_the_last_state(tmp_path):
+    stages = [Stage("gentle", "nvt", 60, (300.0, 300.0), draw_velocities=True), Stage("wild", "nve", 120, timestep=0.2)]
+    system, potential, plan = small_system()
+    with RunDirectory(tmp_path) as directory, pytest.raises((NumericalError, ResourceError), match="wild"):
+        loop.run(directory, stages, system, potential, plan, seed=7)
+    kept = load_latest(tmp_path / "checkpoints")
+    assert kept is not None
+    assert np.isfinite(kept.leaves[".system.fractional"]).all()
+
+
+def test_stages_refuse_nonsense():
+    with pytest.raises(ConfigError, match="ensemble 'nvp'"):
+        Stage("x", "nvp", 10)
+    with pytest.raises(ConfigError, match="0 steps"):
+        Stage("x", "nvt", 0)
+
+
+# -- checkpoints ----------------------------------------------------------------------------------------------------
+
+
+def write_two(folder: Path) -> None:
+    for number in (10, 20):
+        save(folder, number, {"stage": number}, {"x": np.arange(number), "y": np.linspace(0, 1, 500)})
+
+
+def test_only_the_last_two_are_kept(tmp_path):
+    for number in range(5):
+        save(tmp_path, number, {}, {"x": np.arange(3)})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000000003.npz", "000000003.sha256", "000000004.npz", "000000004.sha256"]
+
+
+def test_damage_is_detected_and_the_previous_one_is_used(tmp_path):
+    write_two(tmp_path)
+    newest = tmp_path / "000000020.npz"
+    good = newest.read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        bad = bytearray(good)
+        if random.random() < 0.5:
+            bad[random.integers(len(bad))] ^= 1 << random.integers(8)
+        else:
+            bad = bad[: random.integers(len(bad))]
+        newest.write_bytes(bad)
+        found = load_latest(tmp_path)
+        assert found is not None
+        assert found.header["stage"] == 10
+        assert "000000020.npz: SHA-256" in found.note
+
+
+def test_no_usable_checkpoint_is_an_error(tmp_path):
+    write_two(tmp_path)
+    for path in tmp_path.glob("*.npz"):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        load_latest(tmp_path)
+
+
+def test_stale_temporaries_are_deleted(tmp_path):
+    write_two(tmp_path)
+    (tmp_path / "000000030.npz.tmp").write_bytes(b"half")
+    found = load_latest(tmp_path)
+    assert found is not None
+    assert found.header["stage"] == 20
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_full_disk_names_path_and_errno(tmp_path):
+    save(tmp_path, 1, {"stage": 1}, {"x": np.arange(10)})
+    code = (
+        "import resource, sys, numpy as np, signal\n"
+        "from pathlib import Path\nfrom jaxglass.simulation.checkpoint import save\n"
+        "from jaxglass.errors import ResourceError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n    save(Path(sys.argv[1]), 2, {}, {'x': np.zeros(100000)})\n"
+        "except ResourceError as error:\n    print(error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}).stdout
+    assert "000000002.npz" in said
+    assert "errno 27" in said
+    found = load_latest(tmp_path)
+    assert found is not None
+    assert found.header["stage"] == 1
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+# -- run directory --------------------------------------------------------------------------------------------------
+
+
+def test_second_process_is_turned_away(tmp_path):
+    with RunDirectory(tmp_path), pytest.raises(ResourceError, match=f"in use by process {os.getpid()}"):
+        RunDirectory(tmp_path)
+
+
+def test_directory_of_another_run_is_refused(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.claim("aaaa", "x: 1\n")
+        directory.claim("aaaa", "x: 1\n")
+        with pytest.raises(ConfigError, match="another run"):
+            directory.claim("bbbb", "x: 2\n")
+
+
+def test_results_refuse_numbers_that_are_not(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.add_results(a={"value": 1.0})
+        with pytest.raises(ValueError, match="Out of range"):
+            directory.add_results(b={"value": float("nan")})
+        assert json.loads((tmp_path / "results.json").read_text()) == {"a": {"value": 1.0}}
+
+
+def test_atomic_write_leaves_the_old_file_on_failure(tmp_path):
+    path = tmp_path / "folder" / "x"
+    with pytest.raises(ResourceError, match="errno 2"):
+        write_atomic(path, b"new")
+
+
+def test_finished_run_continues_to_nothing(tmp_path):
+    first = small_run(tmp_path, short()[:1])
+    again = small_run(tmp_path, short()[:1])
+    assert np.array_equal(first.system.fractional, again.system.fractional)
+
+
+def test_stop_request_is_seen_at_the_next_block(tmp_path, monkeypatch):
+    shown = loop.Progress.show
+
+    def interrupt(self, *arguments, **keywords):
+        shown(self, *arguments, **keywords)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    monkeypatch.setattr(loop.Progress, "show", interrupt)
+    with pytest.raises(Preempted, match="SIGUSR2"):
+        small_run(tmp_path, STAGES[:1])
