@@ -28,7 +28,10 @@ def main() -> int:
             return _say(ConfigError(_one_line(error)), debug)
         if debug:
             raise
-        print(f"jaxglass: internal error, {type(error).__name__}: {_one_line(error)}; debug=true shows where", file=sys.stderr)
+        print(
+            f"jaxglass: internal error, {type(error).__name__}: {_one_line(error)}; debug=true shows where",
+            file=sys.stderr,
+        )
         return BUG
     return 0
 
@@ -57,7 +60,9 @@ def _one_line(error: BaseException) -> str:
         from jaxglass.config import RULES, SPECIAL
 
         near = difflib.get_close_matches(unknown[1], [*RULES, *SPECIAL], 1, 0.4)
-        return f"{unknown[1]}: unknown key" + (f", did you mean {near[0]}?" if near else "; jaxglass --help lists all keys")
+        return f"{unknown[1]}: unknown key" + (
+            f", did you mean {near[0]}?" if near else "; jaxglass --help lists all keys"
+        )
     return text[:300] or type(error).__name__
 
 
@@ -68,8 +73,13 @@ def _run_name(*, _root_: Any) -> str:
     from jaxglass.config import check_config
 
     try:
-        config = check_config({key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-                               for key, value in _root_.items() if key != "hydra"})
+        config = check_config(
+            {
+                key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+                for key, value in _root_.items()
+                if key != "hydra"
+            }
+        )
     except Exception:  # the task itself reports what is wrong with the settings
         return "refused"
     if config.get("task") != "study":
@@ -122,7 +132,9 @@ def _hydra_main() -> JaxglassError | None:
 
     outcome: list[JaxglassError | None] = []
     OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(lambda cfg: outcome.append(_task(cfg)))()
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(
+        lambda cfg: outcome.append(_task(cfg))
+    )()
     return next((error for error in outcome if error is not None), None)
 
 

@@ -23,8 +23,15 @@ class GlassCalculator(Calculator):
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]
 
-    def __init__(self, a_bo: float | str = "c3", cutoff: float = 8.0, coulomb: str = "mesh", accuracy: float = 1e-5,
-                 allow_background: bool = False, **kwargs: Any):
+    def __init__(
+        self,
+        a_bo: float | str = "c3",
+        cutoff: float = 8.0,
+        coulomb: str = "mesh",
+        accuracy: float = 1e-5,
+        allow_background: bool = False,
+        **kwargs: Any,
+    ):
         """Settings as in the class docstring; `kwargs` go to ASE's Calculator."""
         super().__init__(**kwargs)
         if coulomb not in ("mesh", "ewald"):
@@ -48,5 +55,8 @@ class GlassCalculator(Calculator):
         check_neutral(parameters.potential, species, self.allow_background)
         found = evaluate_atoms(symbols, fractional, cell, parameters, self.coulomb, self.accuracy)
         self.results = {
-            "energy": found.energy, "free_energy": found.energy, "forces": found.forces, "stress": voigt(found.stress)
+            "energy": found.energy,
+            "free_energy": found.energy,
+            "forces": found.forces,
+            "stress": voigt(found.stress),
         }

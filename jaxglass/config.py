@@ -46,7 +46,9 @@ class Rule:
         if not math.isfinite(value) or (self.kind == "int" and value != int(value)):
             return "must be a whole number" if self.kind == "int" else "must be finite"
         if value < self.low or value > self.high or (self.open_low and value == self.low):
-            return f"must lie between {self.low:g} and {self.high:g}" + (f", above {self.low:g}" if self.open_low else "")
+            return f"must lie between {self.low:g} and {self.high:g}" + (
+                f", above {self.low:g}" if self.open_low else ""
+            )
         return ""
 
 
@@ -139,13 +141,21 @@ def check_config(values: Mapping[str, Any]) -> Config:
             if reason:
                 problems.append(f"{key} = {value!r}: {reason}")
         elif key not in known and not key.startswith(FREE_FORM):
-            near = difflib.get_close_matches(key, known, 1, 0.5) or difflib.get_close_matches(last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5)
+            near = difflib.get_close_matches(key, known, 1, 0.5) or difflib.get_close_matches(
+                last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5
+            )
             problems.append(f"{key}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
     problems += [f"{key}: missing" for key in sorted({*RULES, *SPECIAL} - set(flat))]
     a_bo = flat.get("potential.a_bo")
-    if isinstance(a_bo, bool) or not isinstance(a_bo, (int, float, str)) or (not isinstance(a_bo, str) and not math.isfinite(a_bo)):
+    if (
+        isinstance(a_bo, bool)
+        or not isinstance(a_bo, (int, float, str))
+        or (not isinstance(a_bo, str) and not math.isfinite(a_bo))
+    ):
         problems.append(f"potential.a_bo = {a_bo!r}: must be a number in eV or a rule name")
-    for name, cutoff in (flat.get("structure.cutoffs") or {}).items() if isinstance(flat.get("structure.cutoffs"), Mapping) else ():
+    for name, cutoff in (
+        (flat.get("structure.cutoffs") or {}).items() if isinstance(flat.get("structure.cutoffs"), Mapping) else ()
+    ):
         if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff < 10:
             problems.append(f"structure.cutoffs.{name} = {cutoff!r}: must be a distance in A")
     stages, trouble = _stages(flat.get("stages"))

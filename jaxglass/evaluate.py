@@ -16,8 +16,14 @@ from jaxglass.parameters import Parameters, check_neutral, load_parameters
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))  # xx yy zz yz xz xy
 
 
-def evaluate_atoms(symbols: Sequence[str], fractional: np.ndarray, cell: np.ndarray, parameters: Parameters, coulomb: str,
-                   accuracy: float = 1e-5) -> Evaluation:
+def evaluate_atoms(
+    symbols: Sequence[str],
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    parameters: Parameters,
+    coulomb: str,
+    accuracy: float = 1e-5,
+) -> Evaluation:
     """Energy, forces and stress in any periodic cell, images summed; `coulomb` is ewald (exact) or mesh."""
     potential = parameters.potential
     species = np.array([potential.elements.index(s) for s in symbols])
@@ -57,7 +63,11 @@ def run_evaluate(config: Config, path: Path) -> None:
     check_neutral(parameters.potential, species, config.get("engine.allow_background"))
     check_compiler()
     found = evaluate_atoms(
-        symbols, atoms.get_scaled_positions(wrap=False), np.asarray(atoms.cell), parameters, config.get("evaluate.coulomb"),
+        symbols,
+        atoms.get_scaled_positions(wrap=False),
+        np.asarray(atoms.cell),
+        parameters,
+        config.get("evaluate.coulomb"),
         float(config.get("engine.coulomb_accuracy")),
     )
     stress = voigt(found.stress)
@@ -69,8 +79,14 @@ def run_evaluate(config: Config, path: Path) -> None:
         directory.add_results(
             evaluate={
                 "energy": {"value": found.energy, "error": None, "unit": "eV", "reason": exact},
-                "stress": {"value": (stress * units.GPA).tolist(), "error": None, "unit": "GPa", "reason": exact,
-                           "order": "xx yy zz yz xz xy", "sign": "tension positive"},
+                "stress": {
+                    "value": (stress * units.GPA).tolist(),
+                    "error": None,
+                    "unit": "GPa",
+                    "reason": exact,
+                    "order": "xx yy zz yz xz xy",
+                    "sign": "tension positive",
+                },
                 "coulomb": config.get("evaluate.coulomb"),
                 "n_atoms": len(symbols),
                 "a_bo": None if boron is None else {"value": boron.value, "unit": "eV", "rule": boron.rule},

@@ -1,5 +1,6 @@
 """How JAX is set up, and the sentinel that refuses a JAX that miscompiles."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -26,12 +27,13 @@ def configure(device: str = "auto", cores: int = 1) -> None:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if cores > 1:
-        try:
+        with contextlib.suppress(RuntimeError):  # JAX is already running in this process: use the devices it has
             jax.config.update("jax_num_cpu_devices", cores)
-        except RuntimeError:  # JAX is already running in this process: use the devices it has
-            pass
     if device == "gpu" and jax.default_backend() != "gpu":
-        raise ConfigError(f"engine.device = 'gpu': JAX finds only {jax.default_backend()}; install jaxglass[cuda] or set engine.device=cpu")
+        raise ConfigError(
+            f"engine.device = 'gpu': JAX finds only {jax.default_backend()}; "
+            "install jaxglass[cuda] or set engine.device=cpu"
+        )
 
 
 def shards_for(n_atoms: int, cores: int | None) -> int:
@@ -78,5 +80,6 @@ def check_compiler() -> None:
     worst = miscompilation()
     if worst > 1e-9:
         raise ResourceError(
-            f"jax {jax.__version__} miscompiles: distances off by {worst:.2g} A; install another version, e.g. pip install 'jax!={jax.__version__}'"
+            f"jax {jax.__version__} miscompiles: distances off by {worst:.2g} A; "
+            f"install another version, e.g. pip install 'jax!={jax.__version__}'"
         )

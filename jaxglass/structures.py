@@ -30,8 +30,12 @@ def read_structure(path: Path):
         raise InputDataError(f"input={path}: not readable as {_format(path) or 'a structure'}: {reason}") from error
     if not isinstance(atoms, Atoms):
         raise InputDataError(f"input={path}: holds no structure")
-    check_structure(atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False) if atoms.cell.volume else None,
-                    np.asarray(atoms.cell), str(path))
+    check_structure(
+        atoms.get_chemical_symbols(),
+        atoms.get_scaled_positions(wrap=False) if atoms.cell.volume else None,
+        np.asarray(atoms.cell),
+        str(path),
+    )
     return atoms
 
 
@@ -48,7 +52,8 @@ def _format(path: Path) -> str | None:
 
 
 def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.ndarray, where: str) -> None:
-    """`InputDataError` for an empty or unusable structure: cell, coordinates, elements, coincident or overlapping atoms."""
+    """`InputDataError` for an empty or unusable structure: cell, coordinates, elements, coincident "
+    "or overlapping atoms."""
     if not symbols:
         raise InputDataError(f"{where}: no atoms")
     if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
@@ -69,14 +74,18 @@ def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.
         k = int(r.argmin())
         i, j = int(close.i[k]), int(close.j[k])
         what = "lie on one point" if r[k] < 1e-6 else f"are {r[k]:.3f} A apart"
-        raise InputDataError(f"{where}: atoms {i + 1} ({symbols[i]}) and {j + 1} ({symbols[j]}) {what}; closest allowed {CLOSEST} A")
+        raise InputDataError(
+            f"{where}: atoms {i + 1} ({symbols[i]}) and {j + 1} ({symbols[j]}) {what}; closest allowed {CLOSEST} A"
+        )
 
 
 def to_atoms(system: System):
     """ASE atoms of a system, wrapped into the cell, with momenta (ASE units)."""
     from ase import Atoms, units
 
-    atoms = Atoms(system.symbols, scaled_positions=np.asarray(system.fractional), cell=np.asarray(system.cell), pbc=True)
+    atoms = Atoms(
+        system.symbols, scaled_positions=np.asarray(system.fractional), cell=np.asarray(system.cell), pbc=True
+    )
     atoms.wrap()
     atoms.set_momenta(np.asarray(system.momenta) / (1e3 * units.fs))  # amu A/ps -> amu A/(ASE time)
     return atoms
@@ -88,7 +97,15 @@ def write_structure(path: Path, atoms, elements: tuple[str, ...]) -> None:
 
     try:
         if path.suffix == ".data":
-            ase.io.write(path, atoms, format="lammps-data", atom_style="charge", units="metal", specorder=list(elements), masses=True)
+            ase.io.write(
+                path,
+                atoms,
+                format="lammps-data",
+                atom_style="charge",
+                units="metal",
+                specorder=list(elements),
+                masses=True,
+            )
         else:
             ase.io.write(path, atoms, format="extxyz")
     except OSError as error:

@@ -14,8 +14,6 @@ from jaxglass.simulation.files import write_json
 from jaxglass.units import G_PER_CM3
 
 
-
-
 def run_study(config: Config, path: Path, config_yaml: str) -> None:
     """Run the stages of `config` in `path`; those already finished there are skipped."""
     with RunDirectory(path) as directory:
@@ -62,8 +60,14 @@ def melt_quench(config: Config, directory: RunDirectory) -> None:
     check_memory(composition.n_atoms, composition.n_atoms / np.linalg.det(cell), reach)
     check_width(cell, reach)
     plan = make_plan(
-        cell, charges, parameters.potential.cutoff, float(engine["coulomb_accuracy"]), engine["precision"],
-        engine["coulomb_cutoff"], volume_margin=1.35, shards=shards_for(composition.n_atoms, engine["cores"]),
+        cell,
+        charges,
+        parameters.potential.cutoff,
+        float(engine["coulomb_accuracy"]),
+        engine["precision"],
+        engine["coulomb_cutoff"],
+        volume_margin=1.35,
+        shards=shards_for(composition.n_atoms, engine["cores"]),
     )
     check_compiler()
     system = random_packing(composition, protocol.start_density, seed)
@@ -84,7 +88,9 @@ def melt_quench(config: Config, directory: RunDirectory) -> None:
             "requested_li2o": composition.requested,
             "n_atoms": composition.n_atoms,
             "counts": composition.counts,
-            "a_bo": None if boron is None else {"value": boron.value, "unit": "eV", "rule": boron.rule, "n4_law": boron.n4},
+            "a_bo": None
+            if boron is None
+            else {"value": boron.value, "unit": "eV", "rule": boron.rule, "n4_law": boron.n4},
         },
         melt_quench={
             "density": {"value": density.value, "error": density.error, "unit": "g/cm3", "reason": density.reason},

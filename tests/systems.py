@@ -1,4 +1,4 @@
-"""Systems the tests share: crystals with known Madelung constants, random ions, a small glass and its relatives.
+"""Systems the tests share: crystals with known Madelung constants, random ions, a small glass.
 
 Parameters are those of Deng & Du with A_BO = 13500 eV (tests/data/crystals.yaml uses the same value).
 Indices: i atoms; a, b Cartesian.
@@ -64,7 +64,7 @@ def glass_potential(cutoff: float = 8.0, coulomb_constant: float = COULOMB, **ch
 
 
 def ionic(charges: np.ndarray) -> tuple[Potential, np.ndarray]:
-    """A pure Coulomb potential with k_e = 1 and one species per distinct charge, and the species of each ion."""
+    """A pure Coulomb potential with k_e = 1 one species per distinct charge; the species of each ion."""
     values, species = np.unique(charges, return_inverse=True)
     size = len(values)
     nothing = jnp.zeros((size, size))
@@ -152,7 +152,7 @@ def rms(difference: np.ndarray) -> float:
 
 
 def gap_cutoff(structure: Structure, below: float) -> float:
-    """A cutoff just under `below` (A) that no pair distance comes near, so that finite differences cross no step."""
+    """A cutoff just under `below` (A), in a gap of the pair distances: finite differences cross no step."""
     vectors = pair_list(structure.fractional, structure.cell, below).vectors(
         structure.fractional, structure.cell
     )

@@ -96,7 +96,9 @@ def test_ideal_gas_has_unit_g_within_counting_noise():
         pairs = 150 * 149 / 2 if a == b else 150 * 150
         expected = 6 * pairs * 4 * np.pi * found.r**2 * found.width / volume
         z = ((g - 1) * np.sqrt(expected))[expected > 20]
-        assert np.max(np.abs(z)) < SIGMAS and abs(z.mean()) < SIGMAS / np.sqrt(len(z)) and 0.7 < z.std() < 1.3
+        assert np.max(np.abs(z)) < SIGMAS
+        assert abs(z.mean()) < SIGMAS / np.sqrt(len(z))
+        assert 0.7 < z.std() < 1.3
 
 
 def test_crystal_shells_integrate_to_integers():
@@ -122,7 +124,8 @@ def test_reach_is_half_the_smallest_perpendicular_width():
         / 2
     )
     assert half - 2 * found.width < found.r[-1] < half
-    assert ("B", "B") not in found.partials and ("B", "O") in found.partials
+    assert ("B", "B") not in found.partials
+    assert ("B", "O") in found.partials
 
 
 def test_partials_sum_to_the_total():
@@ -209,7 +212,8 @@ def test_one_unit_cell_equals_its_supercell(copies):
     assert structure.bond_lengths["P-O"].value == pytest.approx(1.535, abs=5e-4)
     assert structure.density.value == pytest.approx(2.804, abs=1e-3)
     lithia = analyse_structure(frames(*supercell(*lithium_oxide(), copies)))
-    assert lithia.coordination["Li"].mean.value == 4 and lithia.oxygen.free.value == 1
+    assert lithia.coordination["Li"].mean.value == 4
+    assert lithia.oxygen.free.value == 1
     assert lithia.density.value == pytest.approx(2.0139, abs=1e-3)
 
 
@@ -258,7 +262,8 @@ def test_angles_of_ideal_polyhedra_across_the_boundary(corners, angle, number):
 
 def test_angle_density_integrates_to_one():
     theta, density = angle_density(np.array([90.0, 109.47, 120.0, 180.0]))
-    assert len(theta) == 90 and density.sum() * 2 == pytest.approx(1)
+    assert len(theta) == 90
+    assert density.sum() * 2 == pytest.approx(1)
     assert density[45] == density[54] == density[60] == density[89] == pytest.approx(1 / 8)
 
 
@@ -266,9 +271,8 @@ def test_pairs_sharing_a_label():
     labels = np.array([3, 1, 3, 3, 2, 1])
     p, q = pairs_sharing(labels)
     twin = {(a, b) for a, b in itertools.combinations(range(6), 2) if labels[a] == labels[b]}
-    assert {tuple(sorted(pair)) for pair in zip(p.tolist(), q.tolist(), strict=True)} == twin and len(
-        p
-    ) == len(twin)
+    assert {tuple(sorted(pair)) for pair in zip(p.tolist(), q.tolist(), strict=True)} == twin
+    assert len(p) == len(twin)
 
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -292,9 +296,12 @@ def test_standard_error_of_an_autoregressive_series(phi):
 
 def test_one_frame_has_no_error_and_says_why():
     single = mean_over_frames([2.3], "g/cm3")
-    assert single.value == 2.3 and single.error is None and "one frame" in single.reason
+    assert single.value == 2.3
+    assert single.error is None
+    assert "one frame" in single.reason
     several = mean_over_frames([2.3, 2.31, 2.29], "g/cm3")
-    assert several.error > 0 and "not the spread between seeds" in several.reason
+    assert several.error > 0
+    assert "not the spread between seeds" in several.reason
     assert mean_over_frames([4.0, 4.0, 4.0], "1").error == 0
 
 
@@ -305,13 +312,16 @@ def test_results_are_plain_json_and_say_what_is_missing():
     entry = structure_results(analyse_structure(frames(*lithium_oxide(), 2)))
     assert json.loads(json.dumps(entry, allow_nan=False)) == entry
     for missing in (entry["coordination"]["B"], entry["coordination"]["B_2.0"], entry["n4"], entry["n4_2.0"]):
-        assert missing["value"] is None and missing["error"] is None and "no B" in missing["reason"]
-    assert entry["bond_lengths"]["P-O"]["value"] is None and entry["angles"]["O-B-O"]["reason"]
-    assert entry["coordination"]["Li"]["value"] == 4 and entry["coordination"]["Li"]["error"] == 0
+        assert missing["value"] is None
+        assert missing["error"] is None
+        assert "no B" in missing["reason"]
+    assert entry["bond_lengths"]["P-O"]["value"] is None
+    assert entry["angles"]["O-B-O"]["reason"]
+    assert entry["coordination"]["Li"]["value"] == 4
+    assert entry["coordination"]["Li"]["error"] == 0
     assert entry["coordination"]["Li"]["histogram"] == {"number": [4], "share": [1.0], "unit": "1"}
-    assert (
-        entry["first_minima"]["Li-O"]["value"] is None and "2.31 A" in entry["first_minima"]["Li-O"]["reason"]
-    )
+    assert entry["first_minima"]["Li-O"]["value"] is None
+    assert "2.31 A" in entry["first_minima"]["Li-O"]["reason"]
     assert entry["edge_sharing"]["value"] is None
 
 
@@ -320,7 +330,8 @@ def test_results_of_a_full_network():
     json.dumps(entry, allow_nan=False)
     assert {"density", "coordination", "n4", "n4_2.0", "bond_lengths", "g_r", "angles"} <= set(entry)
     assert entry["angles"]["O-B-O"]["value"] == pytest.approx(109.47, abs=0.2)
-    assert entry["angles"]["O-B-O"]["error"] is None and "one frame" in entry["angles"]["O-B-O"]["reason"]
+    assert entry["angles"]["O-B-O"]["error"] is None
+    assert "one frame" in entry["angles"]["O-B-O"]["reason"]
     assert len(entry["g_r"]["r"]["values"]) == len(entry["g_r"]["partials"]["B-O"]["values"])
     assert entry["bond_lengths"]["Li-O"]["reason"] == "no Li in this structure"
     assert entry["first_minima"]["P-O"]["value"] == pytest.approx(2.2, abs=0.5)

@@ -1,7 +1,7 @@
 """Equations of motion on a lithium oxide melt: conserved quantities, ensembles, minimisation.
 
-The melt has no r^-6 terms (C = 0), so energies are smooth at the cutoff and drift measures the integrator. It is small (216
-atoms, cutoff 5.5 A), so thousands of steps take seconds. Seeds are fixed; limits in units of the standard error.
+Repulsions are steep and without r^-6 terms, so energies are smooth at the cutoff and drift measures the integrator. It is small (216
+atoms, cutoff 5 A), so thousands of steps take seconds. Seeds are fixed; limits in units of the standard error.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from physical_validation import ensemble, kinetic_energy
 from physical_validation.data import EnsembleData, ObservableData, SimulationData, SystemData, UnitData
 
 from jaxglass import units
-from jaxglass.analysis.statistics import standard_error, statistical_inefficiency
+from jaxglass.analysis.statistics import standard_error
 from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine.plan import make_plan
@@ -28,12 +28,12 @@ SIGMA = 4.0  # CI limit of every statistical check
 HOT = 2000.0  # K: a liquid that forgets its start within a picosecond
 TAU = (0.1, 0.2)  # ps, thermostat and barostat
 
-POTENTIAL_SETTINGS = {"Li": 0.6, "O": -1.2}, {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 2029.2204, "rho": 0.343645, "C": 0.0}}
+POTENTIAL_SETTINGS = {"Li": 0.6, "O": -1.2}, {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}}
 
 
 @pytest.fixture(scope="module")
 def potential():
-    return make_potential(("Li", "O"), *POTENTIAL_SETTINGS, cutoff=5.5)
+    return make_potential(("Li", "O"), *POTENTIAL_SETTINGS, cutoff=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def control(temperature: float = HOT, pressure_GPa: float = 0.0, timestep: float
 class Runner:
     """Runs blocks of one ensemble after another on one plan, and insists that every list was valid."""
 
-    def __init__(self, potential, system: System, precision: str = "mixed"):
+    def __init__(self, potential, system: System, precision: str = "mixed", accuracy: float = 1e-5):
         charges = np.asarray(potential.charges)[np.asarray(system.species)]
         self.potential = potential
-        self.plan = make_plan(np.asarray(system.cell), charges, potential.cutoff, precision=precision, volume_margin=1.8)
+        self.plan = make_plan(np.asarray(system.cell), charges, potential.cutoff, accuracy, precision, volume_margin=1.8)
 
     def first(self, system: System) -> State:
         return first_forces(self.plan, self.potential, start(system)).state
@@ -97,9 +97,9 @@ def nvt(runner, liquid) -> tuple[State, Samples]:
 
 @pytest.fixture(scope="module")
 def npt(runner, liquid) -> dict[float, Samples]:
-    """NPT at 1.0 and 1.3 GPa, 20 ps each after 4 ps."""
+    """NPT at 0.6 and 0.9 GPa, 20 ps each after 4 ps."""
     found = {}
-    for pressure in (1.0, 1.3):
+    for pressure in (0.6, 0.9):
         setting = control(pressure_GPa=pressure)
         state, _ = runner.run("npt", start_from(runner, liquid), setting, 200)
         found[pressure] = runner.run("npt", state, setting, 1000)[1]
@@ -111,13 +111,13 @@ def start_from(runner: Runner, state: State) -> State:
 
 
 def drift(samples: Samples, n_atoms: int, timestep: float = 0.001) -> tuple[float, float]:
-    """Slope of the conserved quantity (meV/atom/ns) and its standard error, allowing for correlated residuals."""
-    time = samples.step * timestep * 1e-3
-    energy = samples.conserved * 1e3 / n_atoms
-    slope, offset = np.polyfit(time, energy, 1)
-    residual = energy - slope * time - offset
-    error = residual.std() / (time.std() * np.sqrt(len(time))) * np.sqrt(statistical_inefficiency(residual))
-    return float(slope), float(error)
+    """Drift of the conserved quantity (meV/atom/ns) and its standard error, from increments between ten block means.
+
+    Rounding makes the quantity a slow random walk, so the scatter about a fitted line would flatter the error.
+    """
+    blocks = [block.mean() for block in np.array_split(samples.conserved * 1e3 / n_atoms, 10)]
+    steps = np.diff(blocks) / ((samples.step[-1] - samples.step[0]) * timestep * 1e-3 / 10)
+    return float(steps.mean()), float(steps.std(ddof=1) / np.sqrt(len(steps)))
 
 
 def assert_no_drift(samples: Samples, n_atoms: int) -> None:
@@ -135,12 +135,12 @@ def test_nve_conserves_energy(runner, liquid):
 
 
 def test_nve_error_falls_with_the_square_of_the_step(potential, liquid):
-    exact = Runner(potential, liquid.system, "float64")
+    exact = Runner(potential, liquid.system, "float64", accuracy=1e-7)  # no jump at the Coulomb cutoff
     state = exact.first(liquid.system)
     noise = []
     for factor in (4, 2, 1):
         step = 0.0005 * factor
-        _, samples = exact.run("nve", state, control(timestep=step), 60, 24 // factor)
+        _, samples = exact.run("nve", state, control(timestep=step), 40, 24 // factor)
         noise.append(np.std(samples.conserved))
     for coarse, fine in zip(noise, noise[1:], strict=False):
         assert coarse / fine == pytest.approx(4.0, rel=0.25)
@@ -162,7 +162,7 @@ def test_nvt_conserved_quantity(nvt):
     assert_no_drift(nvt[1], 216)
 
 
-@pytest.mark.parametrize("pressure", [1.0, 1.3])
+@pytest.mark.parametrize("pressure", [0.6, 0.9])
 def test_npt_temperature_pressure_and_conserved_quantity(npt, pressure):
     samples = npt[pressure]
     assert abs(samples.temperature.mean() - HOT) < 0.01 * HOT
@@ -172,12 +172,12 @@ def test_npt_temperature_pressure_and_conserved_quantity(npt, pressure):
 
 
 def test_orthorhombic_npt_holds_each_axis(runner, liquid):
-    setting = control(pressure_GPa=1.2)
-    state, _ = runner.run("npt_orthorhombic", start_from(runner, liquid), setting, 200)
-    _, samples = runner.run("npt_orthorhombic", state, setting, 500)
+    setting = control(pressure_GPa=0.7)
+    state, _ = runner.run("npt_orthorhombic", start_from(runner, liquid), setting, 100)
+    _, samples = runner.run("npt_orthorhombic", state, setting, 200)  # no longer: the cell of a liquid has no shape
     for a in range(3):
         found = samples.pressure[:, a, a] * units.GPA
-        assert abs(found.mean() - 1.2) < SIGMA * standard_error(found)
+        assert abs(found.mean() - 0.7) < SIGMA * standard_error(found)
     assert np.ptp(samples.cell[:, 0, 0] / samples.cell[:, 1, 1]) > 0  # the axes move apart from each other
     assert_no_drift(samples, 216)
 
@@ -210,7 +210,7 @@ def validation_data(samples: Samples, system: System, ensemble_name: str, pressu
 @pytest.mark.filterwarnings("ignore")
 def test_kinetic_energy_distribution(nvt, npt):
     state, samples = nvt
-    for data in (validation_data(samples, state.system, "NVT"), validation_data(npt[1.0], state.system, "NPT", 1.0)):
+    for data in (validation_data(samples, state.system, "NVT"), validation_data(npt[0.6], state.system, "NPT", 0.6)):
         mean, width = kinetic_energy.distribution(data, strict=False, verbosity=0, bootstrap_seed=1)
         assert abs(mean) < SIGMA
         assert abs(width) < SIGMA
@@ -218,7 +218,7 @@ def test_kinetic_energy_distribution(nvt, npt):
 
 @pytest.mark.filterwarnings("ignore")
 def test_two_pressures_sample_one_ensemble(npt, liquid):
-    low, high = (validation_data(npt[p], liquid.system, "NPT", p) for p in (1.0, 1.3))
+    low, high = (validation_data(npt[p], liquid.system, "NPT", p) for p in (0.6, 0.9))
     deviation = ensemble.check(low, high, verbosity=0, bootstrap_seed=1)
     assert all(abs(d) < SIGMA for d in np.atleast_1d(deviation))
 

@@ -1,7 +1,7 @@
-"""jaxglass against LAMMPS's Ewald sum on eight cells of 504 atoms (S8), and the mesh against the exact sum (S9).
+"""jaxglass against LAMMPS's Ewald sum on eight cells of 504 atoms (S8), and the mesh against it (S9).
 
-Raw differences are dominated by LAMMPS's erfc, good to 1.5e-7: `lammps.erfc_error` is exactly that part. Without it
-the two programs agree a hundred times better.
+Raw differences are dominated by LAMMPS's erfc, good to 1.5e-7: `lammps.erfc_error` is exactly that part.
+Without it the two programs agree a hundred times better.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Mesh Coulomb sum: splines, exact derivatives of its own energy, and the accuracy it promises (S1, S2, S4, S7, S10)."""
+"""Mesh Coulomb sum: splines, exact derivatives of its energy, promised accuracy (S1, S2, S4, S7, S10)."""
 
 from functools import partial
 
@@ -105,7 +105,7 @@ def test_madelung_constants(name):
     potential, species = ionic(known.charges)
     plan = make_plan(known.cell, known.charges, 8.0)
     origin = np.random.default_rng(2).random(3)
-    # a long real-space sum leaves the error of the mesh: the shells of a crystal beyond 8 A alone add up to 1.0e-5
+    # a long real-space sum leaves the error of the mesh: crystal shells beyond 8 A alone add up to 1.0e-5
     found = evaluate(
         potential, species, known.fractional + origin, known.cell, mesh=plan.mesh, coulomb_cutoff=12.0
     )
@@ -135,7 +135,7 @@ def test_promised_accuracy_is_kept(ions_122, accuracy, stretch, cutoff):
 
 @pytest.fixture(scope="module")
 def ions_122():
-    """Random ions in a 1:2:2 box, and the box pulled to 210 % along z: charges, fractional, cell, exact forces."""
+    """Random ions in a 1:2:2 box and in one 2.1 times as long: charges, fractional, cell, exact forces."""
     charges, fractional = random_ions(343, seed=11)
     potential, species = ionic(charges)
     systems = {}

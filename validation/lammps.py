@@ -1,9 +1,10 @@
 """LAMMPS as a second opinion: the same potential, the same atoms, another program. The only owner of LAMMPS.
 
-The Buckingham part with its core splice goes to LAMMPS as a table of exact function values; Coulomb is its own
-coul/long with an Ewald or PPPM sum. LAMMPS wants a lower triangular cell: the atoms are rotated on the way in and
-forces and stress on the way out. LAMMPS reports pressure in bar, compression positive; here stress is in eV/A^3,
-tension positive. Give the potential `coulomb_constant = units.COULOMB_LAMMPS` when comparing digits.
+The Buckingham part with its core splice goes to LAMMPS as a table of exact function values; Coulomb is its
+own coul/long with an Ewald or PPPM sum. LAMMPS wants a lower triangular cell: atoms are rotated on the way in,
+forces and stress on the way out. LAMMPS reports pressure in bar, compression positive; here stress is in
+eV/A^3, tension positive. Its pressure lacks the background of a charged cell, so compare neutral ones, with
+`coulomb_constant = units.COULOMB_LAMMPS` in the potential when comparing digits.
 """
 
 import os
@@ -33,7 +34,7 @@ COULOMB_CUTOFF = 4.0  # A; where the error of LAMMPS's erfc at nearest neighbour
 
 
 class LammpsEvaluation(NamedTuple):
-    """Energy (eV), forces (N, 3) in eV/A, stress (3, 3) in eV/A^3, tension positive; `alpha` (1/A) LAMMPS chose."""
+    """Energy (eV), forces (N, 3) in eV/A, stress (3, 3) in eV/A^3 (tension +), LAMMPS's `alpha` (1/A)."""
 
     energy: float
     forces: np.ndarray
@@ -119,7 +120,7 @@ def nvt_timing(
     cell: np.ndarray,
     temperature: float = 300.0,
     steps: int = 200,
-    cutoffs: Sequence[float] = (6.0, 7.0, 8.0, 9.0),
+    cutoffs: Sequence[float] = (7.0, 8.0, 9.0, 10.0),
     skins: Sequence[float] = (1.0, 2.0),
     suffixes: Sequence[str] = ("", "omp"),
     tables: bool = False,
@@ -161,9 +162,9 @@ def erfc_error(
     alpha: float,
     coulomb_cutoff: float,
 ) -> LammpsEvaluation:
-    """What coul/long adds by its erfc(x) = t P(t) exp(-x^2), t = 1/(1 + 0.3275911 x): Abramowitz & Stegun 7.1.26.
+    """What coul/long adds by its erfc(x) = t P(t) exp(-x^2), t = 1/(1 + 0.3275911 x) .
 
-    P of degree five is good to 1.5e-7 only. Where atoms are near equilibrium, this is the whole difference between
+    P (Abramowitz & Stegun 7.1.26) is good to 1.5e-7. Near equilibrium this is the whole difference between
     LAMMPS's Ewald sum and an exact one: about 1e-6 of the forces at 300 K.
     """
     pairs = pair_list(fractional, cell, coulomb_cutoff)

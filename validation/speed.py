@@ -2,8 +2,9 @@
 
     python -m validation.speed --atoms 972
 
-Both programs run in turn, several times, at 300 K with 1 fs. LAMMPS gets the Coulomb cutoff, skin and style suffix
-that are fastest for it. Errors are RMS force differences from the exact Ewald sum of the starting structure.
+Both programs run in turn, several times, at 300 K with 1 fs. LAMMPS gets the Coulomb cutoff, skin and style
+suffix that are fastest for it. Errors are RMS force differences from the exact Ewald sum of the starting
+structure.
 """
 
 import argparse
@@ -89,7 +90,7 @@ class Run:
 
 
 def relaxed_glass(atoms: int, blocks: int = 6) -> tuple[Plan, Potential, State]:
-    """A random packing, melted for a few hundred short steps and cooled to 300 K: near enough to a glass to time."""
+    """A random packing, melted for some hundred steps and cooled to 300 K: near enough to a glass to time."""
     composition = compose(LI2O, atoms)
     system = random_packing(composition, DENSITY, seed=1)
     potential = load_parameters(default_settings(), system.elements, composition.counts).potential
@@ -135,15 +136,16 @@ def compare(atoms: int, repeats: int, steps: int) -> Comparison:
 
 def describe(found: Comparison) -> str:
     """The comparison as a few lines of text."""
+    mesh = found.plan.mesh
     return "\n".join(
         [
-            f"{found.atoms} atoms, NVT {TEMPERATURE:g} K, 1 fs, one core, {len(found.lammps)} interleaved repeats",
+            f"{found.atoms} atoms, NVT {TEMPERATURE:g} K, 1 fs, one core, {len(found.lammps)} repeats each",
             _line("LAMMPS", found.lammps, found.lammps_error)
             + f"   pppm 1e-5, coulomb {found.settings.coulomb_cutoff:g} A, skin {found.settings.skin:g} A"
             + (f", /{found.settings.suffix}" if found.settings.suffix else ""),
             _line("jaxglass", found.jaxglass, found.jaxglass_error)
-            + f"   {found.plan.precision}, coulomb {found.plan.coulomb_cutoff:g} A, mesh {found.plan.mesh.shape}"
-            + f" order {found.plan.mesh.order}",
+            + f"   {found.plan.precision}, coulomb {found.plan.coulomb_cutoff:g} A, mesh {mesh.shape}"
+            + f" order {mesh.order}",
             f"ratio LAMMPS / jaxglass {found.ratio:.2f}",
         ]
     )

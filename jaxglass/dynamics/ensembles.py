@@ -103,7 +103,12 @@ def nose_hoover(control: Control, force_field: ForceField, state: State) -> Stat
 def _thermostat(control: Control, state: State, kT: Array) -> State:
     system = state.system
     links, scale = chain.half_step(
-        state.thermostat, 2 * kinetic_energy(system), degrees_of_freedom(system), kT, control.thermostat_time, control.timestep
+        state.thermostat,
+        2 * kinetic_energy(system),
+        degrees_of_freedom(system),
+        kT,
+        control.thermostat_time,
+        control.timestep,
     )
     return replace(state, thermostat=links, system=replace(system, momenta=system.momenta * scale))
 
@@ -184,7 +189,11 @@ def fire(control: Control, force_field: ForceField, state: State) -> State:
     velocity, force = system.momenta, state.forces
     downhill = jnp.sum(velocity * force) > 0
     patient = descent.downhill > 5
-    step = jnp.where(downhill, jnp.where(patient, jnp.minimum(descent.step * 1.1, 0.15), descent.step), jnp.maximum(descent.step * 0.5, 1e-3))
+    step = jnp.where(
+        downhill,
+        jnp.where(patient, jnp.minimum(descent.step * 1.1, 0.15), descent.step),
+        jnp.maximum(descent.step * 0.5, 1e-3),
+    )
     mixing = jnp.where(downhill, jnp.where(patient, descent.mixing * 0.99, descent.mixing), 0.1)
     velocity = jnp.where(downhill, velocity, 0.0) + step * force
     pull = jnp.sqrt(jnp.sum(velocity**2) / jnp.maximum(jnp.sum(force**2), 1e-300))

@@ -37,8 +37,16 @@ class Pairs:
     shift: Array
 
 
-def exact_energy(potential: Potential, near: Pairs, screened: Pairs, alpha: float, n: Array,
-                 species: Array, fractional: Array, cell: Array) -> Array:
+def exact_energy(
+    potential: Potential,
+    near: Pairs,
+    screened: Pairs,
+    alpha: float,
+    n: Array,
+    species: Array,
+    fractional: Array,
+    cell: Array,
+) -> Array:
     """Total energy (eV) with the exact Ewald sum; differentiable in potential, fractional and cell."""
     charges = potential.charges[species]
     volume = cell_volume(cell)
@@ -63,7 +71,9 @@ def buckingham_energy(potential: Potential, near: Pairs, species: Array, fractio
     return jnp.sum(jnp.where(r < potential.cutoff, energy, 0.0))
 
 
-def screened_energy(potential: Potential, screened: Pairs, alpha: float, species: Array, fractional: Array, cell: Array) -> Array:
+def screened_energy(
+    potential: Potential, screened: Pairs, alpha: float, species: Array, fractional: Array, cell: Array
+) -> Array:
     """Real-space part of the Ewald sum (eV)."""
     r = distances(screened, fractional, cell)
     charges = potential.charges[species]
@@ -105,8 +115,15 @@ def _with_mesh(potential, near, screened, mesh, species, fractional, cell):
     return energy + reciprocal.energy, gradient - forces, strain_derivative + reciprocal.strain_derivative
 
 
-def evaluate(potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray,
-             splitting: ewald.Splitting | None = None, mesh: Mesh | None = None, coulomb_cutoff: float = 7.0) -> Evaluation:
+def evaluate(
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    splitting: ewald.Splitting | None = None,
+    mesh: Mesh | None = None,
+    coulomb_cutoff: float = 7.0,
+) -> Evaluation:
     """Energy, forces and stress of one structure: exact Ewald, or `mesh` with its real-space `coulomb_cutoff` (A)."""
     near = device_pairs(fractional, cell, potential.cutoff)
     where = jnp.asarray(species), jnp.asarray(fractional), jnp.asarray(cell)

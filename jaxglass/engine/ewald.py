@@ -57,7 +57,9 @@ def self_energy(charges: Array, alpha: float, volume: Array, coulomb_constant: A
     return coulomb_constant * (own + background)
 
 
-def reciprocal_energy(charges: Array, alpha: float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array) -> Array:
+def reciprocal_energy(
+    charges: Array, alpha: float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array
+) -> Array:
     """Exact reciprocal energy (eV), in chunks of wave vectors so that memory stays linear in the atoms."""
     volume = cell_volume(cell)
     reciprocal = 2 * np.pi * inverse(cell).T
@@ -94,4 +96,3 @@ def real_space_alpha(cutoff: float, accuracy: float, charges: np.ndarray, volume
 
     low = 1e-3 / cutoff
     return low if excess(low) < 0 else float(brentq(excess, low, 8 / cutoff))
-

@@ -21,13 +21,22 @@ class Forces(NamedTuple):
     strain_derivative: Array
 
 
-def forces(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array,
-           neighbors: Neighbors, derivatives: bool = False) -> Forces:
+def forces(
+    plan: Plan,
+    potential: Potential,
+    species: Array,
+    fractional: Array,
+    cell: Array,
+    neighbors: Neighbors,
+    derivatives: bool = False,
+) -> Forces:
     """Total forces of sorted atoms, in the arithmetic of `plan.precision`."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     charges = potential.charges[species]
     pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
-    mesh = mesh_forces(plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives, plan.shards)
+    mesh = mesh_forces(
+        plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives, plan.shards
+    )
     strain = pair.strain_derivative + mesh.strain_derivative
     if derivatives:
         strain = strain - _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
@@ -41,7 +50,9 @@ class Energy(NamedTuple):
     strain_derivative: Array
 
 
-def energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> Energy:
+def energy(
+    plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
+) -> Energy:
     """Total potential energy and strain derivative, float64 throughout; for the steps that sample."""
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_energy(plan, potential, species, fractional, cell, neighbors)

@@ -133,8 +133,15 @@ def species_bounds(species: Array, n_species: int) -> Array:
     return jnp.searchsorted(species, jnp.arange(n_species + 1)).astype(jnp.int32)
 
 
-def pair_forces(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array,
-                neighbors: Neighbors, derivatives: bool = False) -> PairForces:
+def pair_forces(
+    plan: Plan,
+    potential: Potential,
+    species: Array,
+    fractional: Array,
+    cell: Array,
+    neighbors: Neighbors,
+    derivatives: bool = False,
+) -> PairForces:
     """Pair forces of sorted atoms; `derivatives` adds the strain derivative (six more sums)."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     at, rows = encode(fractional, dtype), metric(cell, dtype)
@@ -166,7 +173,9 @@ class PairEnergy(NamedTuple):
     strain_derivative: Array
 
 
-def pair_energy(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors) -> PairEnergy:
+def pair_energy(
+    plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
+) -> PairEnergy:
     """Buckingham + screened Coulomb energy and strain derivative of the same list, always in float64."""
     at, rows = encode(fractional, jnp.float64), metric(cell, jnp.float64)
     mine = share(plan.shards, species.shape[0])

@@ -73,13 +73,13 @@ def reciprocal_terms(mesh: Mesh, cell: Array, dtype) -> tuple[Array, tuple[Array
     m1, m2, m3 = mesh.shape
     reciprocal = (2 * np.pi * inverse(cell)).astype(dtype)
     counts = (np.fft.fftfreq(m1, 1 / m1), np.fft.fftfreq(m2, 1 / m2), np.arange(m3 // 2 + 1))
-    axes = [
-        jnp.asarray(c, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, c in enumerate(counts)
-    ]
+    axes = [jnp.asarray(c, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, c in enumerate(counts)]
     w = [influence_weights(m, mesh.order) for m in mesh.shape]
     w[2] = w[2][: m3 // 2 + 1]
     weight = [jnp.asarray(v, dtype).reshape([-1 if b == a else 1 for b in range(3)]) for a, v in enumerate(w)]
-    kx, ky, kz = (axes[0] * reciprocal[a, 0] + axes[1] * reciprocal[a, 1] + axes[2] * reciprocal[a, 2] for a in range(3))
+    kx, ky, kz = (
+        axes[0] * reciprocal[a, 0] + axes[1] * reciprocal[a, 1] + axes[2] * reciprocal[a, 2] for a in range(3)
+    )
     k2 = kx * kx + ky * ky + kz * kz
     k2 = jnp.where(k2 == 0, 1, k2)
     green = weight[0] * weight[1] * weight[2] * jnp.exp(k2 * (-1 / (4 * mesh.alpha**2))) / k2
@@ -120,8 +120,14 @@ def _stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> _Sten
 
 
 def mesh_forces(
-    mesh: Mesh, charges: Array, coulomb_constant: Array, fractional: tuple[Array, Array, Array], cell: Array,
-    dtype, derivatives: bool = False, shards: int = 1,
+    mesh: Mesh,
+    charges: Array,
+    coulomb_constant: Array,
+    fractional: tuple[Array, Array, Array],
+    cell: Array,
+    dtype,
+    derivatives: bool = False,
+    shards: int = 1,
 ) -> MeshForces:
     """Reciprocal forces of atoms with `charges` (N,) at `fractional` (three arrays (N,)) in `cell` (3, 3).
 
@@ -159,7 +165,10 @@ def mesh_forces(
 
     lines = (
         rows,
-        jnp.repeat(wx, order, 0), jnp.tile(wy, (order, 1)), jnp.repeat(dx, order, 0), jnp.tile(dy, (order, 1)),
+        jnp.repeat(wx, order, 0),
+        jnp.tile(wy, (order, 1)),
+        jnp.repeat(dx, order, 0),
+        jnp.tile(dy, (order, 1)),
     )
     zero = jnp.zeros(count, dtype)
     gradient, _ = jax.lax.scan(gather, (zero, zero, zero), lines)
@@ -170,7 +179,9 @@ def mesh_forces(
         return MeshForces(forces, jnp.zeros((), cell.dtype), jnp.zeros((3, 3), cell.dtype))
     fold = jnp.asarray(half_mesh_fold(m3), dtype)
     energies = (scale / 2) * fold * green * (density_k.real**2 + density_k.imag**2)
-    return MeshForces(forces, jnp.sum(energies, dtype=cell.dtype), _strain_derivative(mesh, energies, k, k2, cell.dtype))
+    return MeshForces(
+        forces, jnp.sum(energies, dtype=cell.dtype), _strain_derivative(mesh, energies, k, k2, cell.dtype)
+    )
 
 
 def _strain_derivative(mesh: Mesh, energies: Array, k: tuple[Array, Array, Array], k2: Array, dtype) -> Array:
@@ -198,7 +209,9 @@ def rms_force_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
         n = [c + s * size for c, s, size in zip(numbers, m, mesh.shape, strict=True)]
         u2 = 1.0
         for a in range(3):
-            u2 = u2 * (np.sinc(n[a] / mesh.shape[a]) ** (2 * mesh.order)).reshape([-1 if b == a else 1 for b in range(3)])
+            u2 = u2 * (np.sinc(n[a] / mesh.shape[a]) ** (2 * mesh.order)).reshape(
+                [-1 if b == a else 1 for b in range(3)]
+            )
         grid = [v.reshape([-1 if b == a else 1 for b in range(3)]) for a, v in enumerate(n)]
         k2 = sum((grid[0] * inverse[a, 0] + grid[1] * inverse[a, 1] + grid[2] * inverse[a, 2]) ** 2 for a in range(3))
         k2[k2 == 0] = np.inf

@@ -1,7 +1,8 @@
 """Verlet lists in O(N), built and pruned on the device by appending row by row.
 
-A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself (distance zero, skipped by
-the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from the outer one; both
+A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself
+(distance zero, skipped by the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from
+the outer one; both
 visit one candidate of every atom at a time, write it at row `count` unconditionally, and advance `count` only if
 it is within reach. Nothing is ever dropped silently: counts above capacity, cells too full and a grid too coarse
 are returned, and `excess` says whether atoms or cell have moved too far for a list. Indices: i, j atoms.
@@ -54,7 +55,9 @@ def _start(capacity: int, n: int) -> _Growing:
 
 def _append(grown: _Growing, capacity: int, j: Array, within: Array) -> _Growing:
     n = j.shape[0]
-    flat = grown.flat.at[grown.count * n + jnp.arange(n, dtype=jnp.int32)].set(j, unique_indices=True, mode="promise_in_bounds")
+    flat = grown.flat.at[grown.count * n + jnp.arange(n, dtype=jnp.int32)].set(
+        j, unique_indices=True, mode="promise_in_bounds"
+    )
     step = within.astype(jnp.int32)
     return _Growing(flat, jnp.minimum(grown.count + step, capacity), grown.total + step)
 
@@ -112,8 +115,14 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     coarse = jnp.any(jnp.asarray([g >= 5 for g in grid]) & (width / jnp.asarray(grid) * 2 < reach))
     used = jnp.max(grown.count)
     return Neighbors(
-        _finish(grown, capacity, atoms), used, fractional, cell, jnp.asarray(reach, cell.dtype),
-        largest(plan.shards, jnp.max(grown.total)), jnp.max(jnp.diff(start)), coarse,
+        _finish(grown, capacity, atoms),
+        used,
+        fractional,
+        cell,
+        jnp.asarray(reach, cell.dtype),
+        largest(plan.shards, jnp.max(grown.total)),
+        jnp.max(jnp.diff(start)),
+        coarse,
     )
 
 
@@ -133,8 +142,14 @@ def prune(plan: Plan, outer: Neighbors, fractional: Array, cell: Array, reach: A
     grown = jax.lax.fori_loop(0, outer.rows, visit, _start(capacity, len(atoms)))
     false = jnp.zeros((), bool)
     return Neighbors(
-        _finish(grown, capacity, atoms), jnp.max(grown.count), fractional, cell, jnp.asarray(reach, cell.dtype),
-        largest(plan.shards, jnp.max(grown.total)), jnp.zeros((), jnp.int32), false,
+        _finish(grown, capacity, atoms),
+        jnp.max(grown.count),
+        fractional,
+        cell,
+        jnp.asarray(reach, cell.dtype),
+        largest(plan.shards, jnp.max(grown.total)),
+        jnp.zeros((), jnp.int32),
+        false,
     )
 
 

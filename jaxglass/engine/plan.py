@@ -12,8 +12,46 @@ from jaxglass.errors import ConfigError, ResourceError
 from jaxglass.model.pair_list import widths
 from jaxglass.units import COULOMB
 
-MESH_SIZES = (12, 15, 16, 18, 20, 24, 25, 27, 30, 32, 36, 40, 45, 48, 50, 54, 60, 64, 72, 75, 80, 90, 96, 100, 108, 120,
-              125, 128, 135, 144, 150, 160, 180, 192, 200, 216, 240, 256)
+MESH_SIZES = (
+    12,
+    15,
+    16,
+    18,
+    20,
+    24,
+    25,
+    27,
+    30,
+    32,
+    36,
+    40,
+    45,
+    48,
+    50,
+    54,
+    60,
+    64,
+    72,
+    75,
+    80,
+    90,
+    96,
+    100,
+    108,
+    120,
+    125,
+    128,
+    135,
+    144,
+    150,
+    160,
+    180,
+    192,
+    200,
+    216,
+    240,
+    256,
+)
 LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
 CHUNK = 16  # neighbour rows per fused pass of the kernel
 
@@ -78,7 +116,8 @@ def choose_mesh(cell: np.ndarray, charges: np.ndarray, alpha: float, accuracy: f
                 break
     if not candidates:
         raise ConfigError(
-            f"engine.coulomb_accuracy: {accuracy:.1e} eV/A needs a mesh above {LARGEST_MESH:.0e} points; ask for less accuracy"
+            f"engine.coulomb_accuracy: {accuracy:.1e} eV/A "
+            f"needs a mesh above {LARGEST_MESH:.0e} points; ask for less accuracy"
         )
     return min(candidates)[1]
 
@@ -89,8 +128,14 @@ def _safe_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
 
 
 def make_plan(
-    cell: np.ndarray, charges: np.ndarray, cutoff: float, accuracy: float = 1e-5, precision: str = "mixed",
-    coulomb_cutoff: float | None = None, volume_margin: float = 1.0, shards: int = 1,
+    cell: np.ndarray,
+    charges: np.ndarray,
+    cutoff: float,
+    accuracy: float = 1e-5,
+    precision: str = "mixed",
+    coulomb_cutoff: float | None = None,
+    volume_margin: float = 1.0,
+    shards: int = 1,
 ) -> Plan:
     """Plan the engine for atoms with `charges` (N,) in `cell`.
 
@@ -104,7 +149,8 @@ def make_plan(
         raise ConfigError(f"engine.precision = '{precision}': must be mixed or float64")
     if precision == "mixed" and accuracy < 5e-7:
         raise ConfigError(
-            f"engine.coulomb_accuracy = {accuracy}: below what float32 arithmetic reaches (5e-7); set engine.precision=float64"
+            f"engine.coulomb_accuracy = {accuracy}: below what float32 arithmetic reaches (5e-7); "
+            "set engine.precision=float64"
         )
     target = accuracy * COULOMB
     coulomb_cutoff = coulomb_cutoff or cutoff
@@ -113,11 +159,15 @@ def make_plan(
     mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
     volume = float(abs(np.linalg.det(cell))) * volume_margin * 1.01
-    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume, shards)
+    plan = Plan(
+        cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume, shards
+    )
     return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.0, inner_skin=0.9))
 
 
-def choose_lists(plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, inner_skin: float, slack: float = 1.25) -> Lists:
+def choose_lists(
+    plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, inner_skin: float, slack: float = 1.25
+) -> Lists:
     """Cell grid and capacities for lists that reach `reach + skin`, with `slack` for fluctuations and compression."""
     density = n_atoms / abs(np.linalg.det(cell))
     far, close = plan.reach + outer_skin, plan.reach + inner_skin
@@ -154,6 +204,7 @@ def check_memory(n_atoms: int, number_density: float, reach: float) -> None:
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > 0.9 * present:
         raise ResourceError(
-            f"glass.n_atoms = {n_atoms}: needs about {needed / 1e9:.1f} GB of memory, this machine has {present / 1e9:.1f} GB; "
+            f"glass.n_atoms = {n_atoms}: needs about {needed / 1e9:.1f} GB of memory, "
+            f"this machine has {present / 1e9:.1f} GB; "
             "use fewer atoms"
         )

@@ -30,11 +30,11 @@ class BoronRepulsion:
 def dell_bray_xiao(R: float, K: float) -> float:
     """Share of four-fold boron after Dell, Bray and Xiao; (2 - R)/3 for K = 0 and 0.5 < R < 2."""
     r_max, r_d1, r_d3 = 0.5 + K / 16, 0.5 + K / 4, 2 + K
-    if R <= r_max:
+    if r_max >= R:
         return R
-    if R <= r_d1:
+    if r_d1 >= R:
         return r_max
-    if R >= r_d3:
+    if r_d3 <= R:
         return 0.0
     if K == 0:
         return (2 - R) / 3
@@ -47,13 +47,15 @@ def dell_bray_xiao(R: float, K: float) -> float:
 def repulsion_law(R: float, K: float, n4: float) -> float:
     """A_BO (eV) of the Deng-Du law for R, K and the share n4 of four-fold boron."""
     r_max = 0.5 + K / 16
-    if R <= r_max:
+    if r_max >= R:
         return A1 + T1 * (r_max - (r_max - n4) ** 2 / r_max) + T2 * K**2
     t3 = (A1 + T2 * K**2 - A2) / r_max + T1
     return A2 + t3 * n4 * r_max / R
 
 
-def boron_repulsion(rule: str | float, lithium: float, boron: float, phosphorus: float, n4: float | None = None) -> BoronRepulsion:
+def boron_repulsion(
+    rule: str | float, lithium: float, boron: float, phosphorus: float, n4: float | None = None
+) -> BoronRepulsion:
     """A_BO for atom counts (or fractions) by `rule`: a number in eV, or c1, c2, c3 (default), n4_input.
 
     c1: K = 0. c2: K = P2O5/B2O3. c3: K = n(P)/n(B2O3). n4_input: K = 0 with a given n4.

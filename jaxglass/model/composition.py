@@ -52,7 +52,8 @@ def compose(li2o: float, n_atoms: int) -> Composition:
     if best is None or abs(best[3] - li2o) > LARGEST_DEVIATION:
         got = "none" if best is None else f"{best[3]:.3f}"
         raise ConfigError(
-            f"glass.n_atoms = {n_atoms}: nearest neutral composition has {got} mol % Li2O instead of {li2o}; use 855 atoms or more"
+            f"glass.n_atoms = {n_atoms}: nearest neutral composition has {got} mol % Li2O instead of {li2o}; "
+            "use 855 atoms or more"
         )
     _, b, lithium, realised = best
     counts = {"Li": lithium, "B": b, "P": b, "O": (lithium + 8 * b) // 2}

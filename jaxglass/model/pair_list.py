@@ -30,7 +30,6 @@ def widths(cell: np.ndarray) -> np.ndarray:
 def pair_list(fractional: np.ndarray, cell: np.ndarray, cutoff: float) -> PairList:
     """All pairs closer than `cutoff` (A); an atom pairs with its own images in small cells."""
     fractional, cell = np.asarray(fractional, float), np.asarray(cell, float)
-    count = len(fractional)
     wrap = -np.floor(fractional).astype(int)
     home = fractional + wrap
     margin = cutoff / widths(cell) * (1 + 1e-9)

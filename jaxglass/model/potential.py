@@ -77,7 +77,9 @@ def make_potential(
         seen[a, b] = name
         values = {key: entry.get(key) for key in ("A", "rho", "C")}
         for key, value in values.items():
-            low_ok = isinstance(value, (int, float)) and np.isfinite(value) and (value > 0 or (key == "C" and value == 0))
+            low_ok = (
+                isinstance(value, (int, float)) and np.isfinite(value) and (value > 0 or (key == "C" and value == 0))
+            )
             if not low_ok:
                 problems.append(f"pair {name}: {key} = {value!r} must be a positive number")
         if not problems:

@@ -52,7 +52,9 @@ class System:
         return [self.elements[s] for s in np.asarray(self.species)]
 
 
-def make_system(symbols: list[str], fractional: np.ndarray, cell: np.ndarray, elements: tuple[str, ...] | None = None) -> System:
+def make_system(
+    symbols: list[str], fractional: np.ndarray, cell: np.ndarray, elements: tuple[str, ...] | None = None
+) -> System:
     """A `System` at rest; atoms are sorted by species (stable), in the order of `elements` or Li, B, P, ..., O."""
     if elements is None:
         elements = element_order(set(symbols))

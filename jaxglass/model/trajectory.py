@@ -7,7 +7,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trajectory:
-    """F frames of N atoms. `time` (F,) ps; `fractional` (F, N, 3) unwrapped; `cell` (F, 3, 3) rows in A; `species` (N,)."""
+    """F frames of N atoms.
+
+    `time` (F,) ps; `fractional` (F, N, 3) unwrapped; `cell` (F, 3, 3) rows in A; `species` (N,).
+    """
 
     time: np.ndarray
     fractional: np.ndarray

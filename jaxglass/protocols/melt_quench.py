@@ -38,7 +38,9 @@ class MeltQuench:
         """The stages, in order. Raises `ConfigError` for a time step above 5 fs or an unknown coupling."""
         dt = self.timestep_fs * 1e-3
         if not 0 < dt <= LONGEST_TIMESTEP:
-            raise ConfigError(f"protocol.timestep_fs = {self.timestep_fs}: must be above 0 and at most 5 fs (the paper: 1)")
+            raise ConfigError(
+                f"protocol.timestep_fs = {self.timestep_fs}: must be above 0 and at most 5 fs (the paper: 1)"
+            )
         npt = {"isotropic": "npt", "orthorhombic": "npt_orthorhombic"}.get(self.coupling)
         if npt is None:
             raise ConfigError(f"protocol.coupling = '{self.coupling}': must be isotropic or orthorhombic")
@@ -47,7 +49,15 @@ class MeltQuench:
 
         def stage(name: str, ensemble: str, ps: float, start: float, end: float, **more) -> Stage:
             return Stage(
-                name, ensemble, max(1, round(ps / dt)), (start, end), self.pressure, dt, self.thermostat_ps, self.barostat_ps, **more
+                name,
+                ensemble,
+                max(1, round(ps / dt)),
+                (start, end),
+                self.pressure,
+                dt,
+                self.thermostat_ps,
+                self.barostat_ps,
+                **more,
             )
 
         return [

@@ -20,7 +20,7 @@ LENGTHS = {
         "Expected: BO4 0.05 Å and BO3 0.04 Å too long; the mean depends on N4.",
     ),
     "P-O": (["P-O"], "Expected: 0.04 Å too short."),
-    "Li-O": (["Li-O"], "Mean within the cutoff; it grows with the cutoff."),
+    "Li-O": (["Li-O"], "Grows with the cutoff."),
 }
 NUMBERS = {
     "P": "Phosphorus stays four-fold in this potential.",
@@ -28,18 +28,19 @@ NUMBERS = {
 }
 ANGLES = {"O-B-O": "Ideal: 109.47° in BO4, 120° in BO3.", "O-P-O": "Ideal: 109.47° in PO4."}
 SHARES = {
-    "free": "no former",
-    "non_bridging": "one former; rises with Li2O",
-    "bridging": "two formers",
-    "tricluster": "three formers or more; about none expected",
+    "free": ("share with no former", ""),
+    "non_bridging": ("share with one former", "Rises with Li2O."),
+    "bridging": ("share with two formers", ""),
+    "tricluster": ("share with three or more", "About none expected."),
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, as plain text; `why` says what keeps its value or error from being there."""
+    """One line of the table, as plain text; `detail` narrows the quantity, `why` explains a gap."""
 
     quantity: str
+    detail: str
     run: str
     why: str
     paper: str
@@ -75,8 +76,8 @@ def deviation_text(value: float, reference: float) -> str:
     return f"{abs(percent):.1f} % {'below' if percent < 0 else 'above'} experiment"
 
 
-def _row(quantity: str, entry: Mapping, paper: str, experiment: str, note: str) -> Row:
-    return Row(quantity, value_text(entry), why_text(entry), paper, experiment, note)
+def _row(quantity: str, detail: str, entry: Mapping, paper: str, experiment: str, note: str) -> Row:
+    return Row(quantity, detail, value_text(entry), why_text(entry), paper, experiment, note)
 
 
 def _density(record: RunRecord, references: ReferenceTable) -> list[Row]:
@@ -90,38 +91,38 @@ def _density(record: RunRecord, references: ReferenceTable) -> list[Row]:
         near = abs(entry["value"] / measured.value - 1) < 0.02
         note = f"{difference}. {note}{' Within 2 % is suspicious: check the run.' if near else ''}"
     paper = f"not available (Table S1 is not public); {references.paper_trend('density')} with Li2O"
-    return [_row("Density", entry, paper, reference_text(measured), note)]
+    return [_row("Density", "", entry, paper, reference_text(measured), note)]
 
 
 def _four_fold(record: RunRecord, references: ReferenceTable) -> list[Row]:
     statement, source = references.boron_statement()
-    return [
-        _row(
-            f"N4, share of four-fold B{_cutoff_of(record, key)}",
-            entry,
-            "not available (no value per composition in the text)",
-            f"{statement} ({source})",
-            N4_BIAS,
-        )
-        for key, entry in _present(record.structure, "n4")
-    ]
+    paper = "not available (no value per composition in the text)"
+    rows: list[Row] = []
+    for key, entry in record.structure.items():
+        if key == "n4" or key.startswith("n4_"):
+            experiment = "as above" if rows else f"{statement} ({source})"
+            note = "The same with a wider cutoff." if rows else N4_BIAS
+            rows.append(_row("N4, four-fold B", _cutoff_of(record, key), entry, paper, experiment, note))
+    return rows
 
 
 def _coordination(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    found = record.structure.get("coordination") or {}
+    elements = list(dict.fromkeys(key.partition("_")[0] for key in found))
     rows = []
-    for key, entry in (record.structure.get("coordination") or {}).items():
-        element = key.partition("_")[0]
-        boron = element == "B"
-        paper = (
-            f"value not available; {references.paper_trend('boron_coordination')} with Li2O"
-            if boron
-            else "not available"
-        )
-        experiment = "no number; see N4" if boron else NONE
-        note = "Follows N4." if boron else NUMBERS.get(element, "")
-        limit = entry.get("cutoff", {}).get("value")
-        cutoff = f", {element}-O below {limit:.1f} Å" if limit else ""
-        rows.append(_row(f"CN({element}){cutoff}", entry, paper, experiment, note))
+    for key in sorted(found, key=lambda key: elements.index(key.partition("_")[0])):
+        element, entry = key.partition("_")[0], found[key]
+        paper, experiment, note = "not available", NONE, NUMBERS.get(element, "")
+        if element == "B":
+            trend = references.paper_trend("boron_coordination")
+            paper, experiment, note = (
+                f"value not available; {trend} with Li2O",
+                "no number; see N4",
+                "Follows N4.",
+            )
+        limit = (entry.get("cutoff") or {}).get("value")
+        detail = f"{element}-O below {limit:.1f} Å" if limit else ""
+        rows.append(_row(f"CN({element})", detail, entry, paper, experiment, note))
     return rows
 
 
@@ -131,13 +132,13 @@ def _bond_lengths(record: RunRecord, references: ReferenceTable) -> list[Row]:
         names, note = LENGTHS.get(pair, ([], ""))
         known = [_range_text(name, references.bond_length(name)) for name in names]
         experiment = f"{'; '.join(known)} (crystals)" if known else NONE
-        rows.append(_row(f"{pair} bond, mean", entry, "not available", experiment, note))
+        rows.append(_row(f"{pair} bond", "mean within the cutoff", entry, "not available", experiment, note))
     return rows
 
 
 def _angles(record: RunRecord, references: ReferenceTable) -> list[Row]:
     return [
-        _row(f"{name} angle, mean", entry, "not available", NONE, ANGLES.get(name, ""))
+        _row(f"{name} angle", "mean", entry, "not available", NONE, ANGLES.get(name, ""))
         for name, entry in (record.structure.get("angles") or {}).items()
     ]
 
@@ -145,25 +146,20 @@ def _angles(record: RunRecord, references: ReferenceTable) -> list[Row]:
 def _oxygen(record: RunRecord, references: ReferenceTable) -> list[Row]:
     shares = record.structure.get("oxygen") or {}
     rows = [
-        _row(f"{name.replace('_', '-').capitalize()} O, share", shares[name], "not available", NONE, meaning)
-        for name, meaning in SHARES.items()
+        _row(f"{name.replace('_', '-').capitalize()} O", meaning, shares[name], "not available", NONE, note)
+        for name, (meaning, note) in SHARES.items()
         if name in shares
     ]
     if "edge_sharing" in record.structure:
         entry, note = record.structure["edge_sharing"], "Under 1 % expected."
-        rows.append(_row("Formers that share an edge", entry, "not available", NONE, note))
+        rows.append(_row("Shared edges", "share of B and P", entry, "not available", NONE, note))
     return rows
-
-
-def _present(structure: Mapping, name: str) -> list[tuple[str, Mapping]]:
-    """The entry and its variants at other cutoffs."""
-    return [(key, structure[key]) for key in structure if key == name or key.startswith(f"{name}_")]
 
 
 def _cutoff_of(record: RunRecord, key: str) -> str:
     """The B-O cutoff behind `n4` or `n4_2.0`."""
     limit = key.partition("_")[2] or (record.structure.get("cutoffs") or {}).get("B-O", {}).get("value")
-    return f", B-O below {float(limit):.1f} Å" if limit else ""
+    return f"B-O below {float(limit):.1f} Å" if limit else ""
 
 
 def _range_text(name: str, reference: ReferenceRange) -> str:

@@ -57,23 +57,22 @@ class ReportFigure:
 
 def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) -> list[ReportFigure]:
     """Every figure that the run has data for, written as PNG into `folder`."""
-    drawings = (
-        ("density", "Density against composition", density_figure(record, references)),
-        ("coordination", "Coordination by oxygen", coordination_figure(record)),
-        ("g_r_oxygen", "Pair distributions with oxygen", pair_figure(record, with_oxygen=True)),
-        ("angles", "Angles in the polyhedra", angle_figure(record)),
-        ("g_r_cations", "Pair distributions among cations", pair_figure(record, with_oxygen=False)),
-        ("history", "How the glass was made", history_figure(record)),
-    )
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, title, drawing in drawings:
-        if drawing is not None:
-            figure, caption = drawing
-            path = folder / f"{name}.png"
-            with rc_context(STYLE):
-                figure.savefig(path, metadata={"Software": None})
-            written.append(ReportFigure(path, title, caption))
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        drawings = (
+            ("density", "Density against composition", density_figure(record, references)),
+            ("coordination", "Coordination by oxygen", coordination_figure(record)),
+            ("g_r_oxygen", "Pair distributions with oxygen", pair_figure(record, with_oxygen=True)),
+            ("angles", "Angles in the polyhedra", angle_figure(record)),
+            ("g_r_cations", "Pair distributions among cations", pair_figure(record, with_oxygen=False)),
+            ("history", "How the glass was made", history_figure(record)),
+        )
+        for name, title, drawing in drawings:
+            if drawing is not None:
+                figure, caption = drawing
+                figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+                written.append(ReportFigure(folder / f"{name}.png", title, caption))
     return written
 
 
@@ -83,32 +82,31 @@ def density_figure(record: RunRecord, references: ReferenceTable) -> tuple[Figur
         return None
     series, entry = references.density_series(), record.density
     uncertainty = references.entries["density"]["uncertainty"]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.6))
-        axes = figure.subplots()
-        x, y = [p.li2o for p in series], [p.value for p in series]
-        axes.errorbar(x, y, yerr=uncertainty, fmt="o-", color=GREY, mfc="white", ms=8, capsize=3)
-        axes.errorbar(
-            [record.li2o], [entry["value"]], yerr=entry["error"] or None, fmt="s", color=BLUE, ms=9, capsize=4
-        )
-        low, high = min([*y, entry["value"]]), max([*y, entry["value"]])
-        axes.set_ylim(low - 0.07, high + 0.07)
-        axes.set_xlim(min([*x, record.li2o]) - 2, max([*x, record.li2o]) + 2)
-        axes.annotate("experiment (Kumar 2004)", (x[0], y[0] + 0.03), color=GREY)
-        left = record.li2o > 42
-        axes.annotate(
-            "this run",
-            (record.li2o, entry["value"]),
-            xytext=(-10 if left else 10, -4),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            color=BLUE,
-        )
-        axes.set(xlabel="Li₂O (mol %)", ylabel="density (g/cm³)")
+    figure = Figure(figsize=(WIDTH, 3.6))
+    axes = figure.subplots()
+    x, y = [p.li2o for p in series], [p.value for p in series]
+    axes.errorbar(x, y, yerr=uncertainty, fmt="o-", color=GREY, mfc="white", ms=8, capsize=3)
+    axes.errorbar(
+        [record.li2o], [entry["value"]], yerr=entry.get("error") or None, fmt="s", color=BLUE, ms=9, capsize=4
+    )
+    low, high = min([*y, entry["value"]]), max([*y, entry["value"]])
+    axes.set_ylim(low - 0.07, high + 0.07)
+    axes.set_xlim(min([*x, record.li2o]) - 2, max([*x, record.li2o]) + 2)
+    axes.annotate("experiment (Kumar 2004)", (x[0], y[0] + 0.03), color=GREY)
+    left = record.li2o > 42
+    axes.annotate(
+        "this run",
+        (record.li2o, entry["value"]),
+        xytext=(-10 if left else 10, -4),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        color=BLUE,
+    )
+    axes.set(xlabel="Li₂O (mol %)", ylabel="density (g/cm³)")
     return figure, (
-        "Density of this run (square) over the measured series with B/P = 1 (circles; Kumar 2004, "
-        f"as tabulated in SciGlass (ODbL); bars ± {uncertainty:g} g/cm³ between laboratories). This potential is "
-        "expected to come out 5-8 % low."
+        "Density of this run (square) over the measured series with B/P = 1 (circles; Kumar 2004, as "
+        f"tabulated in SciGlass (ODbL); bars ± {uncertainty:g} g/cm³ between laboratories). With this "
+        "potential it is expected 5-8 % low."
     )
 
 
@@ -123,19 +121,18 @@ def coordination_figure(record: RunRecord) -> tuple[Figure, str] | None:
         return None
     numbers = np.concatenate([entry["histogram"]["number"] for entry in found.values()])
     ticks = np.arange(numbers.min(), numbers.max() + 1)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.6))
-        axes = figure.subplots()
-        width = 0.8 / len(found)
-        for k, (element, entry) in enumerate(found.items()):
-            share = dict(zip(entry["histogram"]["number"], entry["histogram"]["share"], strict=True))
-            offset = (k - (len(found) - 1) / 2) * width
-            heights = [100 * share.get(int(n), 0.0) for n in ticks]
-            label = f"{element}, mean {number_text(entry['value'], 3)}"
-            axes.bar(ticks + offset, heights, width, color=ELEMENT.get(element, PURPLE), label=label)
-        axes.set_xticks(ticks)
-        axes.set(xlabel="oxygen neighbours within the cutoff", ylabel="share of atoms (%)")
-        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0, handlelength=1.0)
+    figure = Figure(figsize=(WIDTH, 3.6))
+    axes = figure.subplots()
+    width = 0.8 / len(found)
+    for k, (element, entry) in enumerate(found.items()):
+        share = dict(zip(entry["histogram"]["number"], entry["histogram"]["share"], strict=True))
+        offset = (k - (len(found) - 1) / 2) * width
+        heights = [100 * share.get(int(n), 0.0) for n in ticks]
+        label = f"{element}, mean {number_text(entry['value'], 3)}"
+        axes.bar(ticks + offset, heights, width, color=ELEMENT.get(element, PURPLE), label=label)
+    axes.set_xticks(ticks)
+    axes.set(xlabel="oxygen neighbours within the cutoff", ylabel="share of atoms (%)")
+    figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0, handlelength=1.0)
     cutoffs = ", ".join(
         f"{e}-O {number_text(entry['cutoff']['value'], 2)} Å"
         for e, entry in found.items()
@@ -155,12 +152,11 @@ def pair_figure(record: RunRecord, with_oxygen: bool) -> tuple[Figure, str] | No
     if not chosen:
         return None
     r = np.array(pairs["r"]["values"])
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.7 + 0.95 * len(chosen)))
-        for panel, (name, g) in zip(_panels(figure, len(chosen)), chosen.items(), strict=True):
-            _pair_panel(panel, name, r, np.array(g["values"]), _cutoff(record, name))
-        figure.supylabel("g(r)")
-        figure.axes[-1].set_xlabel("r (Å)")
+    figure = Figure(figsize=(WIDTH, 0.7 + 0.95 * len(chosen)))
+    for panel, (name, g) in zip(_panels(figure, len(chosen)), chosen.items(), strict=True):
+        _pair_panel(panel, name, r, np.array(g["values"]), _cutoff(record, name))
+    figure.supylabel("g(r)")
+    figure.axes[-1].set_xlabel("r (Å)")
     frames = record.structure.get("frames", "all")
     caption = f"Partial pair distributions, mean over {frames} frames; each panel has its own scale."
     return figure, caption + (" Dashed: the cutoff that counts as a bond." if with_oxygen else "")
@@ -175,28 +171,27 @@ def angle_figure(record: RunRecord) -> tuple[Figure, str] | None:
     }
     if not found:
         return None
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 1.5 * len(found)))
-        for panel, (name, angle) in zip(_panels(figure, len(found)), found.items(), strict=True):
-            density = 100 * np.array(angle["density"]["values"])
-            color = ELEMENT.get(name.split("-")[1], PURPLE)
-            panel.fill_between(angle["theta"]["values"], density, step="mid", color=color, alpha=0.35, lw=0)
-            panel.step(angle["theta"]["values"], density, where="mid", color=color)
-            panel.text(0.02, 0.95, name, transform=panel.transAxes, va="top", color=color, weight="bold")
-            for ideal, label in IDEAL.get(name, ()):
-                panel.axvline(ideal, color=GREY, ls="--", lw=1)
-                side = "right" if ideal < 115 else "left"
-                panel.text(
-                    ideal + (-1 if side == "right" else 1),
-                    density.max() * 1.12,
-                    label,
-                    color=GREY,
-                    ha=side,
-                    va="center",
-                )
-            panel.set(xlim=(70, 180), ylim=(0, density.max() * 1.25))
-        figure.supylabel("share of angles (% per degree)")
-        figure.axes[-1].set_xlabel("angle (degrees)")
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.5 * len(found)))
+    for panel, (name, angle) in zip(_panels(figure, len(found)), found.items(), strict=True):
+        density = 100 * np.array(angle["density"]["values"])
+        color = ELEMENT.get(name.split("-")[1], PURPLE)
+        panel.fill_between(angle["theta"]["values"], density, step="mid", color=color, alpha=0.35, lw=0)
+        panel.step(angle["theta"]["values"], density, where="mid", color=color)
+        panel.text(0.02, 0.95, name, transform=panel.transAxes, va="top", color=color, weight="bold")
+        for ideal, label in IDEAL.get(name, ()):
+            panel.axvline(ideal, color=GREY, ls="--", lw=1)
+            side = "right" if ideal < 115 else "left"
+            panel.text(
+                ideal + (-1 if side == "right" else 1),
+                density.max() * 1.12,
+                label,
+                color=GREY,
+                ha=side,
+                va="center",
+            )
+        panel.set(xlim=(70, 180), ylim=(0, density.max() * 1.25))
+    figure.supylabel("% of angles per degree")
+    figure.axes[-1].set_xlabel("angle (degrees)")
     return (
         figure,
         "Angles between the bonds of one former, not divided by sin θ. Dashed: ideal polyhedra.",
@@ -208,25 +203,23 @@ def history_figure(record: RunRecord) -> tuple[Figure, str] | None:
     thermo = record.thermo
     if thermo is None or len(thermo.time) < 2:
         return None
-    shown = [(thermo.column(name), label, color) for name, label, color in THERMO]
-    shown = [(values, label, color) for values, label, color in shown if values is not None]
+    shown = [
+        (values, label, color) for name, label, color in THERMO if (values := thermo.column(name)) is not None
+    ]
     if not shown:
         return None
     atoms = record.glass.get("n_atoms")
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 1.4 * len(shown)))
-        for panel, (values, label, color) in zip(_panels(figure, len(shown)), shown, strict=True):
-            if label == "potential energy":
-                values, label = (
-                    (values / atoms, "E$_{pot}$ (eV/atom)") if atoms else (values, "E$_{pot}$ (eV)")
-                )
-            panel.plot(thermo.time, values, color=color, lw=1.4)
-            panel.set_ylabel(label)
-            for k, span in enumerate(thermo.spans()):
-                panel.axvspan(span.start, span.end, color="#000000", alpha=0.05 * (k % 2), lw=0)
-        figure.axes[-1].set_xlabel("time (ps)")
-        figure.align_ylabels()
-        _name_stages(figure.axes[0], thermo)
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.4 * len(shown)))
+    for panel, (values, label, color) in zip(_panels(figure, len(shown)), shown, strict=True):
+        if label == "potential energy":
+            values, label = (values / atoms, "E$_{pot}$ (eV/atom)") if atoms else (values, "E$_{pot}$ (eV)")
+        panel.plot(thermo.time, values, color=color, lw=1.4)
+        panel.set_ylabel(label)
+        for k, span in enumerate(thermo.spans()):
+            panel.axvspan(span.start, span.end, color="#000000", alpha=0.05 * (k % 2), lw=0)
+    figure.axes[-1].set_xlabel("time (ps)")
+    figure.align_ylabels()
+    _name_stages(figure.axes[0], thermo)
     stages = "; ".join(
         f"{s.stage.replace('_', ' ')} {s.end - s.start:.4g} ps" for s in thermo.spans() if s.stage
     )
@@ -234,7 +227,7 @@ def history_figure(record: RunRecord) -> tuple[Figure, str] | None:
 
 
 def _panels(figure: Figure, count: int) -> Sequence[Axes]:
-    return figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    return list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def _pair_panel(panel: Axes, name: str, r: np.ndarray, g: np.ndarray, cutoff: float | None) -> None:

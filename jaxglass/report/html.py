@@ -3,13 +3,13 @@
 Images and style are inlined and nothing is fetched. Every text passes `escape` on its way into the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from jaxglass.report.comparison import comparison, deviation_text
 from jaxglass.report.figures import ReportFigure, draw_figures
-from jaxglass.report.markup import inline, scroll, section, table, why
+from jaxglass.report.markup import inline, scroll, section, small, table
 from jaxglass.report.reference import ReferenceTable, load_references
 from jaxglass.report.run_record import RunRecord, read_run
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
@@ -90,13 +90,14 @@ def _comparison_section(record: RunRecord, references: ReferenceTable) -> str:
     if not rows:
         return ""
     body = "".join(
-        f'<tr><th scope="row">{escape(row.quantity)}</th>'
-        f'<td><span class="number">{escape(row.run)}</span>{why(row.why)}</td>'
+        f'<tr><th scope="row">{escape(row.quantity)}{small(row.detail)}</th>'
+        f'<td><span class="number">{escape(row.run)}</span>{small(row.why)}</td>'
         f"<td>{escape(row.paper)}</td><td>{escape(row.experiment)}</td><td>{escape(row.note)}</td></tr>\n"
         for row in rows
     )
     head = "".join(
-        f"<th>{name}</th>" for name in ("Quantity", "This run", "Paper (simulation)", "Experiment", "Note")
+        f'<th scope="col">{name}</th>'
+        for name in ("Quantity", "This run", "Paper (simulation)", "Experiment", "Note")
     )
     whole = f'<table class="wide"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>'
     errors = (
@@ -149,14 +150,15 @@ def _limits_section(record: RunRecord, references: ReferenceTable) -> str:
     points = []
     if atoms:
         points.append(
-            f"Size: {atoms} atoms; the paper's 38 mol % glass has {references.paper_atoms()}. Shares of "
-            "rare species (five-fold boron, shared edges) rest on a few atoms, and nothing longer than half the "
-            "cell can be seen."
+            f"Size: {atoms} atoms; the paper's 38 mol % glass has {references.paper_atoms()}. "
+            "Shares of rare species (five-fold boron, shared edges) rest on a few atoms, and nothing longer "
+            "than half the cell can be seen."
         )
     if rate.get("value"):
         points.append(
-            f"Cooling: {value_text(rate)}; the paper cooled at {references.paper_quench_rate():g} K/ps, and "
-            "any laboratory many orders of magnitude more slowly. A faster quench freezes in a hotter structure."
+            f"Cooling: {value_text(rate)}; the paper cooled at {references.paper_quench_rate():g} K/ps, "
+            "and any laboratory many orders of magnitude more slowly. A faster quench freezes in a hotter "
+            "structure."
         )
     points += [
         "One seed: one glass was made. The errors are those of its fluctuations in time. Differences between "
@@ -194,12 +196,12 @@ def _settings_section(record: RunRecord) -> str:
     return section("Settings and versions", f'<div class="columns settings">{shown}</div>') if shown else ""
 
 
-def _entry_table(stage: dict) -> str:
+def _entry_table(stage: Mapping) -> str:
     rows = [(name.replace("_", " "), value_text(entry), why_text(entry)) for name, entry in entries(stage)]
     return table(("Quantity", "Value", "Note"), rows) if rows else ""
 
 
-def _minimum(entry: dict | None) -> tuple[str, str]:
+def _minimum(entry: Mapping | None) -> tuple[str, str]:
     if entry is None or entry.get("value") is None:
         return "none found", (entry or {}).get("reason") or ""
     return value_text(entry), ""

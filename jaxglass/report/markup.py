@@ -15,7 +15,7 @@ def section(title: str, content: str) -> str:
 
 def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     """A plain table; the first cell of each row is its heading."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
         f'<tr><th scope="row">{escape(str(first))}</th>'
         + "".join(f"<td>{escape(without_folders(str(cell)))}</td>" for cell in rest)
@@ -30,9 +30,9 @@ def scroll(content: str) -> str:
     return f'<div class="scroll" tabindex="0">{content}</div>'
 
 
-def why(text: str) -> str:
-    """The reason under a number."""
-    return f'<span class="why">{escape(text)}</span>' if text else ""
+def small(text: str) -> str:
+    """A smaller line under a name or number; nothing for no text."""
+    return f'<span class="small">{escape(text)}</span>' if text else ""
 
 
 def inline(path: Path) -> str:

@@ -62,7 +62,8 @@ class ReferenceTable:
         entry = self.entries["bond_lengths"][name]
         sources = [entry["source"]] if isinstance(entry["source"], str) else entry["source"]
         names = "; ".join(self._source(s, "crystals") for s in sources)
-        return ReferenceRange(*entry["range"], entry.get("mean"), self.entries["bond_lengths"]["unit"], names)
+        low, high = entry["range"]
+        return ReferenceRange(low, high, entry.get("mean"), self.entries["bond_lengths"]["unit"], names)
 
     def boron_statement(self) -> tuple[str, str]:
         """What NMR says of boron coordination, and the source; no number per composition is known."""

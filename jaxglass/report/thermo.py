@@ -32,7 +32,8 @@ class ThermoHistory:
 
     def spans(self) -> list[StageSpan]:
         """Successive stages; each begins where the one before it ends."""
-        spans, row = [], 0
+        spans: list[StageSpan] = []
+        row = 0
         for stage, rows in groupby(self.stage):
             last = row + len(list(rows)) - 1
             spans.append(

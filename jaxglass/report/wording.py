@@ -3,8 +3,24 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from typing import TypeGuard
 
 UNITS = {"Angstrom": "Å", "g/cm3": "g/cm³", "degree": "°", "degC": "°C", "1": "", "": "", "1/Angstrom": "1/Å"}
+SETTING_UNITS = {
+    "li2o": "mol %",
+    "start_density": "g/cm³",
+    "melt_temperature": "K",
+    "final_temperature": "K",
+    "quench_rate": "K/ps",
+    "pressure": "GPa",
+    "cutoff": "Å",
+    "coulomb_cutoff": "Å",
+    "r_max": "Å",
+    "a_bo": "eV",
+    "A": "eV",
+    "rho": "Å",
+    "C": "eV Å⁶",
+}  # by the last part of the name; the other names hold their unit (melt_ps) or have none
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/~](?:[^\s\\/:,;'\"]*[\\/])+([^\s\\/:,;'\"]*)")
 
 
@@ -20,7 +36,7 @@ def with_unit(number: str, unit: str | None) -> str:
 
 
 def number_text(value: float | int | str | None, digits: int = 4) -> str:
-    """A number with `digits` significant digits; integers as they are."""
+    """A number with up to `digits` significant digits and one decimal at least; integers as they are."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "not available"
     if isinstance(value, (bool, str, int)):
@@ -29,7 +45,9 @@ def number_text(value: float | int | str | None, digits: int = 4) -> str:
         return "0"
     if not 1e-3 <= abs(value) < 1e6:
         return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:.{max(1, digits - 1 - math.floor(math.log10(abs(value))))}f}".rstrip("0").removesuffix(
+        "."
+    )
 
 
 def value_text(entry: Mapping) -> str:
@@ -37,22 +55,21 @@ def value_text(entry: Mapping) -> str:
     value, error, unit = entry.get("value"), entry.get("error"), entry.get("unit")
     if not _is_number(value):
         return "not measured" if value is None else number_text(value)
-    if not _is_number(error) or error < 0:
+    if not _is_number(error) or error <= 0:
         return with_unit(number_text(value), unit)
-    if error == 0 or not 1e-4 <= abs(value) < 1e6:
+    if not 1e-3 <= abs(value) < 1e6:
         return with_unit(f"{number_text(value)} ± {number_text(error, 2)}", unit)
-    places = min(6, max(0, 1 - math.floor(math.log10(error))))
+    places = min(4, max(0, 1 - math.floor(math.log10(error))))
+    if error < 0.5 * 10**-places:
+        return with_unit(f"{value:.{places}f} ± less than {10**-places:g}", unit)
     return with_unit(f"{value:.{places}f} ± {error:.{places}f}", unit)
 
 
 def why_text(entry: Mapping) -> str:
     """Why a value or its error is missing; empty where both are there."""
     if _is_number(entry.get("value")) and entry.get("error") is not None:
-        return ""
-    reason = entry.get("reason") or ""
-    if not _is_number(entry.get("value")):
-        return reason
-    return f"no error: {reason}" if reason else ""
+        return "the same in every frame" if entry["error"] == 0 else ""
+    return entry.get("reason") or ""
 
 
 def is_entry(candidate: object) -> bool:
@@ -79,7 +96,7 @@ def settings(tree: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
         elif isinstance(item, Mapping):
             yield from settings(item, f"{name}.")
         else:
-            yield name, setting_text(item)
+            yield name, with_unit(setting_text(item), _setting_unit(name) if _is_number(item) else "")
 
 
 def setting_text(item: object) -> str:
@@ -100,5 +117,14 @@ def without_folders(text: str) -> str:
     return _PATH.sub(lambda match: match.group(1) or "(folder)", text)
 
 
-def _is_number(value: object) -> bool:
+def _setting_unit(name: str) -> str:
+    """The unit of a setting that is a number; empty where the name holds it or there is none."""
+    if ".cutoffs." in name:
+        return "Å"
+    if "charges." in name:
+        return "e"
+    return SETTING_UNITS.get(name.rpartition(".")[2], "")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

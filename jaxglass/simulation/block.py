@@ -100,7 +100,9 @@ def _divided(plan: Plan, function):
 
 
 @partial(jax.jit, static_argnames=("plan", "ensemble"))
-def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
+def run_block(
+    plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State
+) -> BlockResult:
     """Advance `state` by samples x rebuilds x prunes x stride steps of `ensemble`.
 
     Lists are made afresh at the start and forces are part of the state, so a block depends on nothing but its
@@ -109,7 +111,9 @@ def run_block(plan: Plan, ensemble: str, potential: Potential, control: Control,
     return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
 
 
-def _block(plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State) -> BlockResult:
+def _block(
+    plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State
+) -> BlockResult:
     species = state.system.species
     stress = needs_stress(ensemble)
 
@@ -193,8 +197,15 @@ def _block(plan: Plan, ensemble: str, potential: Potential, control: Control, rh
     return BlockResult(state, replace(health, largest_force=size), kept)
 
 
-def _balanced(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors,
-              derivatives: bool) -> engine.Forces:
+def _balanced(
+    plan: Plan,
+    potential: Potential,
+    species: Array,
+    fractional: Array,
+    cell: Array,
+    neighbors: Neighbors,
+    derivatives: bool,
+) -> engine.Forces:
     """Forces without the small net force of the mesh: total momentum is conserved and 3N - 3 is exact."""
     found = engine.forces(plan, potential, species, fractional, cell, neighbors, derivatives)
     return found._replace(forces=found.forces - jnp.mean(found.forces, axis=0))

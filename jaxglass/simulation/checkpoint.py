@@ -39,7 +39,9 @@ class Checkpoint:
             name = jax.tree_util.keystr(path)
             stored = self.leaves.get(name)
             if stored is None or stored.shape != np.shape(leaf):
-                raise CheckpointError(f"checkpoint holds no {name} of shape {np.shape(leaf)}; it belongs to another run")
+                raise CheckpointError(
+                    f"checkpoint holds no {name} of shape {np.shape(leaf)}; it belongs to another run"
+                )
             leaves.append(jnp.asarray(stored))
         return jax.tree_util.tree_unflatten(structure, leaves)
 
@@ -47,7 +49,9 @@ class Checkpoint:
 def save(folder: Path, number: int, header: dict[str, Any], tree: Any) -> None:
     """Write checkpoint `number` durably, then forget all but the last two."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+    arrays = {
+        jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    }
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header | {"schema": SCHEMA}).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()

@@ -23,7 +23,9 @@ class RunDirectory:
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115 - held until close
         except OSError as error:
-            raise ResourceError(f"cannot use run directory {self.path}: {error.strerror} (errno {error.errno})") from error
+            raise ResourceError(
+                f"cannot use run directory {self.path}: {error.strerror} (errno {error.errno})"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -59,7 +61,8 @@ class RunDirectory:
         held = self.status.get("config_hash")
         if held not in (None, config_hash):
             raise ConfigError(
-                f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}); choose another directory"
+                f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}); choose "
+                "another directory"
             )
         if held is None:
             write_atomic(self.path / "config.yaml", config_yaml.encode())

@@ -20,7 +20,9 @@ def write_atomic(path: Path, content: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise ResourceError(f"cannot write {path}: {error.strerror} (errno {error.errno}); free space and run again") from error
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror} (errno {error.errno}); free space and run again"
+        ) from error
 
 
 def sync_directory(path: Path) -> None:

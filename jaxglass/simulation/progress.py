@@ -17,7 +17,16 @@ class Progress:
         self.shown = -1e9
         self.pace: float | None = None  # seconds per step, smoothed
 
-    def show(self, stage: str, step: int, temperature_K: float, density: float, seconds: float, steps: int, last: bool = False) -> None:
+    def show(
+        self,
+        stage: str,
+        step: int,
+        temperature_K: float,
+        density: float,
+        seconds: float,
+        steps: int,
+        last: bool = False,
+    ) -> None:
         """Report `step` of the total; `seconds` and `steps` are those of the last block."""
         if steps:
             pace = seconds / steps

@@ -65,7 +65,8 @@ def check_width(cell: np.ndarray, reach: float) -> None:
     if largest_reach(cell) < reach + margin:
         raise ConfigError(
             f"the cell is {2 * largest_reach(cell):.2f} A wide, but dynamics with a cutoff of {reach:g} A needs "
-            f"{2 * (reach + margin):.2f} A; use more atoms (about 600 for 8 A) or a cutoff below {largest_reach(cell) - margin:.2f} A"
+            f"{2 * (reach + margin):.2f} A; use more atoms (about 600 for 8 A) or a cutoff below "
+            f"{largest_reach(cell) - margin:.2f} A"
         )
 
 
@@ -90,5 +91,7 @@ def choose(plan: Plan, cell: np.ndarray, pace: Pace, interval: int) -> Rhythm:
 def blend(old: Pace, new: Pace) -> Pace:
     """Follow a faster pace at once, a slower one gradually."""
     return replace(
-        old, inner=max(new.inner, 0.7 * old.inner + 0.3 * new.inner), outer=max(new.outer, 0.7 * old.outer + 0.3 * new.outer)
+        old,
+        inner=max(new.inner, 0.7 * old.inner + 0.3 * new.inner),
+        outer=max(new.outer, 0.7 * old.outer + 0.3 * new.outer),
     )

@@ -96,13 +96,26 @@ def control_of(stage: Stage) -> Control:
 class Simulation:
     """A list of stages on its way through a run directory."""
 
-    def __init__(self, directory: RunDirectory, stages: Sequence[Stage], system: System, potential: Potential, plan: Plan,
-                 seed: int, progress: Progress | None = None):
+    def __init__(
+        self,
+        directory: RunDirectory,
+        stages: Sequence[Stage],
+        system: System,
+        potential: Potential,
+        plan: Plan,
+        seed: int,
+        progress: Progress | None = None,
+    ):
         """Prepare to run `stages` from `system`, or to continue from the newest checkpoint in `directory`."""
         self.directory, self.stages, self.potential, self.seed = directory, list(stages), potential, seed
         self.progress = progress or Progress(sum(s.steps for s in stages), stages[0].timestep)
         self.mass = float(jnp.sum(system.masses))
-        fresh = Position(0, self._enter(self.stages[0], system), rhythms.first_pace(stages[0].temperature[0], stages[0].timestep), plan)
+        fresh = Position(
+            0,
+            self._enter(self.stages[0], system),
+            rhythms.first_pace(stages[0].temperature[0], stages[0].timestep),
+            plan,
+        )
         self.position = self._resume(fresh)
         directory.forget_segments_except(list(self.position.segments))
         self.thermo = ThermoFile(directory.path / "thermo.csv", self.position.thermo_bytes)
@@ -121,7 +134,10 @@ class Simulation:
                     if ended or stop.name or time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                         self._checkpoint()
                     if stop.name and self.position.stage < len(self.stages):
-                        raise Preempted(f"stopped by {stop.name} at step {self.position.total_steps}; run the same command to continue")
+                        raise Preempted(
+                            f"stopped by {stop.name} at step {self.position.total_steps}; run the same command to "
+                            "continue"
+                        )
             finally:
                 self.thermo.close()
                 self.progress.close()
@@ -162,12 +178,23 @@ class Simulation:
         found = first_forces(here.plan, self.potential, here.state)
         lists = here.plan.lists
         if int(found.rows) > lists.outer or int(found.occupancy) > lists.occupancy:
-            larger = replace(lists, outer=_grown(lists.outer, int(found.rows)), occupancy=len(here.state.system.species))
+            larger = replace(
+                lists, outer=_grown(lists.outer, int(found.rows)), occupancy=len(here.state.system.species)
+            )
             return self._with_forces(replace(here, plan=replace(here.plan, lists=larger)))
         return replace(here, state=found.state)
 
-    def _accept(self, stage: Stage, here: Position, rhythm: Rhythm, health: Health, result: BlockResult, samples: int,
-                steps: int, seconds: float) -> None:
+    def _accept(
+        self,
+        stage: Stage,
+        here: Position,
+        rhythm: Rhythm,
+        health: Health,
+        result: BlockResult,
+        samples: int,
+        steps: int,
+        seconds: float,
+    ) -> None:
         self.thermo.append(rows(result.samples, samples, stage.name, here.elapsed_ps, stage.timestep, self.mass))
         converged = stage.ensemble == "minimise" and float(health.largest_force) < stage.force_tolerance
         self.position = replace(
@@ -189,21 +216,32 @@ class Simulation:
         species = result.state.system.elements[int(result.state.system.species[atom])]
         if not bool(health.finite):
             if not health.inner_excess > 0:  # otherwise the list is to blame: repeat with a better one
-                raise NumericalError(f"{where}: energy or positions are not finite (atom {atom}, {species}); last good state kept")
+                raise NumericalError(
+                    f"{where}: energy or positions are not finite (atom {atom}, {species}); last good state kept"
+                )
         elif float(health.fastest) > FASTEST_MOVE and not health.inner_excess > 0:
             raise NumericalError(
-                f"{where}: atom {atom} ({species}) moved {float(health.fastest):.2f} A in one step (limit {FASTEST_MOVE} A); "
+                f"{where}: atom {atom} ({species}) moved {float(health.fastest):.2f} A in one step (limit "
+                f"{FASTEST_MOVE} A); "
                 "last good state kept; use a shorter time step or a better start"
             )
         else:
             lowest = float(jnp.min(result.samples.potential_energy[:samples])) / len(result.state.system.species)
             if lowest < COLLAPSE:
-                raise NumericalError(f"{where}: {lowest:.0f} eV per atom: two ions collapsed into each other; last good state kept")
+                raise NumericalError(
+                    f"{where}: {lowest:.0f} eV per atom: two ions collapsed into each other; last good state kept"
+                )
 
-    def _repair(self, here: Position, health: Health, result: BlockResult, samples: int, rhythm: Rhythm) -> Position | None:
+    def _repair(
+        self, here: Position, health: Health, result: BlockResult, samples: int, rhythm: Rhythm
+    ) -> Position | None:
         """A position to repeat the block from, or None when every list was complete and valid."""
         lists, plan = here.plan.lists, here.plan
-        if int(health.outer_rows) > lists.outer or int(health.inner_rows) > lists.inner or int(health.occupancy) > lists.occupancy:
+        if (
+            int(health.outer_rows) > lists.outer
+            or int(health.inner_rows) > lists.inner
+            or int(health.occupancy) > lists.occupancy
+        ):
             return replace(here, plan=replace(plan, lists=_larger(lists, health)))
         if bool(health.coarse):
             cell = np.asarray(here.state.system.cell)
@@ -235,7 +273,9 @@ class Simulation:
         ended, here = self.stages[self.position.stage], self.position
         elapsed = here.elapsed_ps + (0.0 if ended.ensemble == "minimise" else int(here.state.step) * ended.timestep)
         skipped = ended.steps - int(here.state.step)
-        position = replace(here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False)
+        position = replace(
+            here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False
+        )
         if position.stage < len(self.stages):
             stage = self.stages[position.stage]
             pace = rhythms.first_pace(stage.temperature[0], stage.timestep) if stage.draw_velocities else here.pace
@@ -273,7 +313,10 @@ class Simulation:
             self.progress.say(f"checkpoint skipped: {found.note}")
         position = _position(found.header, found.restore(fresh.state))
         if position.plan.shards > len(jax.devices()):
-            self.progress.say(f"the run used {position.plan.shards} cores, now {len(jax.devices())}: equal within rounding, not to the bit")
+            self.progress.say(
+                f"the run used {position.plan.shards} cores, now {len(jax.devices())}: equal within rounding, "
+                "not to the bit"
+            )
             position = replace(position, plan=replace(position.plan, shards=fresh.plan.shards))
         self.progress.say(f"continuing at step {position.total_steps}")
         return position
@@ -283,12 +326,21 @@ class Simulation:
         if not segments:  # nothing was recorded: the final state is the only frame
             now = {"time": self.position.elapsed_ps, "fractional": system.fractional, "cell": system.cell}
             segments = [{key: np.asarray(value)[None] for key, value in now.items()}]
-        time_ps, fractional, cell = (np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell"))
+        time_ps, fractional, cell = (
+            np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell")
+        )
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
 
 
-def run(directory: RunDirectory, stages: Sequence[Stage], system: System, potential: Potential, plan: Plan, seed: int,
-        progress: Progress | None = None) -> Finished:
+def run(
+    directory: RunDirectory,
+    stages: Sequence[Stage],
+    system: System,
+    potential: Potential,
+    plan: Plan,
+    seed: int,
+    progress: Progress | None = None,
+) -> Finished:
     """Run `stages` from `system` in `directory`, continuing from its newest checkpoint if there is one."""
     return Simulation(directory, stages, system, potential, plan, seed, progress).run()
 
@@ -313,7 +365,10 @@ def _at_least(fresh: Lists, old: Lists) -> Lists:
 
 def _header(position: Position) -> dict[str, Any]:
     rest = {key: value for key, value in position.__dict__.items() if key not in ("state", "plan", "pace")}
-    return json.loads(json.dumps(rest)) | {"plan": asdict(position.plan) | {"mesh": list(position.plan.mesh)}, "pace": asdict(position.pace)}
+    return json.loads(json.dumps(rest)) | {
+        "plan": asdict(position.plan) | {"mesh": list(position.plan.mesh)},
+        "pace": asdict(position.pace),
+    }
 
 
 def _position(header: dict[str, Any], state: State) -> Position:
@@ -321,10 +376,20 @@ def _position(header: dict[str, Any], state: State) -> Position:
         stored = dict(header["plan"])
         shape, order, alpha = stored.pop("mesh")
         lists = stored.pop("lists")
-        plan = Plan(mesh=Mesh((shape[0], shape[1], shape[2]), order, alpha), lists=Lists(**lists | {"grid": tuple(lists["grid"])}), **stored)
+        plan = Plan(
+            mesh=Mesh((shape[0], shape[1], shape[2]), order, alpha),
+            lists=Lists(**lists | {"grid": tuple(lists["grid"])}),
+            **stored,
+        )
         return Position(
-            stage=header["stage"], state=state, pace=rhythms.Pace(**header["pace"]), plan=plan, elapsed_ps=header["elapsed_ps"],
-            total_steps=header["total_steps"], segments=tuple(header["segments"]), thermo_bytes=header["thermo_bytes"],
+            stage=header["stage"],
+            state=state,
+            pace=rhythms.Pace(**header["pace"]),
+            plan=plan,
+            elapsed_ps=header["elapsed_ps"],
+            total_steps=header["total_steps"],
+            segments=tuple(header["segments"]),
+            thermo_bytes=header["thermo_bytes"],
             converged=header["converged"],
         )
     except (KeyError, TypeError) as error:

@@ -18,16 +18,35 @@ COLUMNS = (
 def rows(samples: Samples, count: int, stage: str, start_ps: float, timestep: float, mass_amu: float) -> str:
     """CSV lines of the first `count` samples; stresses are Cauchy (tension positive), Voigt xx yy zz yz xz xy."""
     lines = []
-    kept = [np.asarray(x)[:count] for x in (samples.step, samples.temperature, samples.potential_energy,
-                                            samples.kinetic_energy, samples.conserved, samples.pressure, samples.cell)]
+    kept = [
+        np.asarray(x)[:count]
+        for x in (
+            samples.step,
+            samples.temperature,
+            samples.potential_energy,
+            samples.kinetic_energy,
+            samples.conserved,
+            samples.pressure,
+            samples.cell,
+        )
+    ]
     for step, temperature, potential, kinetic, conserved, pressure, cell in zip(*kept, strict=True):
         stress = -pressure * units.GPA
         density = mass_amu / abs(np.linalg.det(cell)) * units.G_PER_CM3
         edges = np.linalg.norm(cell, axis=1)
         voigt = (stress[0, 0], stress[1, 1], stress[2, 2], stress[1, 2], stress[0, 2], stress[0, 1])
-        values = [f"{start_ps + step * timestep:.4f}", stage, f"{temperature:.3f}", f"{potential:.6f}", f"{kinetic:.6f}",
-                  f"{conserved:.6f}", f"{-np.trace(stress) / 3:.6f}", f"{density:.6f}", *(f"{e:.6f}" for e in edges),
-                  *(f"{s:.6f}" for s in voigt)]
+        values = [
+            f"{start_ps + step * timestep:.4f}",
+            stage,
+            f"{temperature:.3f}",
+            f"{potential:.6f}",
+            f"{kinetic:.6f}",
+            f"{conserved:.6f}",
+            f"{-np.trace(stress) / 3:.6f}",
+            f"{density:.6f}",
+            *(f"{e:.6f}" for e in edges),
+            *(f"{s:.6f}" for s in voigt),
+        ]
         lines.append(",".join(values) + "\n")
     return "".join(lines)
 
