@@ -139,9 +139,7 @@ def test_partials_sum_to_the_total():
 
 def shells(r, *peaks):
     """Gaussian peaks (centre, height, width) on a background that rises from 0 to 1 at 3.5 A."""
-    return sum(h * np.exp(-(((r - c) / w) ** 2) / 2) for c, h, w in peaks) + 1 / (
-        1 + np.exp(-(r - 3.5) / 0.15)
-    )
+    return sum(h * np.exp(-(((r - c) / w) ** 2) / 2) for c, h, w in peaks) + 1 / (1 + np.exp(-(r - 3.5) / 0.15))
 
 
 @pytest.mark.parametrize(
@@ -185,9 +183,7 @@ def test_counting_equals_brute_force(cell, count):
         numbers = [per_atom[i] for i, s in enumerate(symbols) if s == element]
         assert coordination_numbers(bonds, element).tolist() == numbers
         if numbers:
-            assert share_of(coordination_numbers(bonds, element), 4) == sum(n == 4 for n in numbers) / len(
-                numbers
-            )
+            assert share_of(coordination_numbers(bonds, element), 4) == sum(n == 4 for n in numbers) / len(numbers)
     network = [bond for bond in twin if symbols[bond[0]] in FORMERS]
     oxygens = [i for i, s in enumerate(symbols) if s == "O"]
     per_oxygen = Counter(j for _, j, _ in network)
@@ -235,9 +231,7 @@ def test_oxygen_by_formers_on_a_chain():
 def test_edge_sharing_pair_across_the_boundary():
     positions = [[0.1, 0, 0], [-2.0, 0, 0], [-0.95, 1.0, 0], [-0.95, -1.0, 0], [5, 5, 5]]
     symbols, fractional, cell = molecule(["B", "B", "O", "O", "P"], positions, 12.0 * np.eye(3))
-    assert edge_sharing(find_bonds(np.array(symbols), fractional, cell, CUTOFFS), FORMERS) == pytest.approx(
-        2 / 3
-    )
+    assert edge_sharing(find_bonds(np.array(symbols), fractional, cell, CUTOFFS), FORMERS) == pytest.approx(2 / 3)
 
 
 # --- angles ---------------------------------------------------------------------------------------

@@ -79,9 +79,7 @@ def write_run(folder: Path, results: dict, everything: bool = True) -> Path:
     (folder / "results.json").write_text(json.dumps(results, allow_nan=False))
     if everything:
         (folder / "config.yaml").write_text(CONFIG)
-        (folder / "manifest.json").write_text(
-            json.dumps({"versions": {"numpy": "2.4"}, "devices": ["cpu"], "seed": 0})
-        )
+        (folder / "manifest.json").write_text(json.dumps({"versions": {"numpy": "2.4"}, "devices": ["cpu"], "seed": 0}))
         rows = [
             f"{t},{'melt' if t < 20 else 'quench'},{3000 - 40 * t},-11000,90,0.1,{2.3 - 0.001 * t},21"
             for t in range(60)
@@ -141,9 +139,7 @@ STAGES = list(RESULTS)
 
 @pytest.mark.parametrize("kept", [[], *([stage] for stage in STAGES), STAGES[:2]])
 def test_missing_stages_are_left_out(tmp_path, kept):
-    page = write_report(
-        write_run(tmp_path, {stage: RESULTS[stage] for stage in kept}, everything=False)
-    ).read_text()
+    page = write_report(write_run(tmp_path, {stage: RESULTS[stage] for stage in kept}, everything=False)).read_text()
     assert ("Bond cutoffs" in page) == ("structure" in kept)
     assert ("How the glass was made" in page) == ("melt_quench" in kept)
     assert ("Boron-oxygen repulsion" in page) == ("glass" in kept)
@@ -217,9 +213,7 @@ def test_references():
 
 def test_thermo_by_header_names(tmp_path):
     file = tmp_path / "thermo.csv"
-    file.write_text(
-        "stage,density_g_cm3,time_ps,temperature_K\nmelt,2.3,0,3000\nmelt,,1,2990\nquench,2.2,2,\n"
-    )
+    file.write_text("stage,density_g_cm3,time_ps,temperature_K\nmelt,2.3,0,3000\nmelt,,1,2990\nquench,2.2,2,\n")
     thermo = read_thermo(file)
     assert thermo.time.tolist() == [0, 1, 2]
     assert [(s.stage, s.start, s.end) for s in thermo.spans()] == [("melt", 0, 1), ("quench", 1, 2)]
@@ -239,9 +233,7 @@ def test_wording():
     assert value_text({"value": 0.02, "error": 0.05, "unit": "GPa"}) == "0.020 ± 0.050 GPa"
     assert number_text(1.59e-7) == "1.590e-07"
     assert number_text(float("nan")) == "not available"
-    assert dict(
-        settings({"a": {"quench_rate": 50.0, "cutoffs": {"B-O": 1.8}, "list": [1, 2], "none": None}})
-    ) == {
+    assert dict(settings({"a": {"quench_rate": 50.0, "cutoffs": {"B-O": 1.8}, "list": [1, 2], "none": None}})) == {
         "a.quench_rate": "50 K/ps",
         "a.cutoffs.B-O": "1.8 Å",
         "a.list": "1, 2",

@@ -58,9 +58,7 @@ def split_pair(pair: str) -> tuple[str, str]:
     return center, ligand
 
 
-def find_bonds(
-    symbols: np.ndarray, fractional: np.ndarray, cell: np.ndarray, cutoffs: Mapping[str, float]
-) -> Bonds:
+def find_bonds(symbols: np.ndarray, fractional: np.ndarray, cell: np.ndarray, cutoffs: Mapping[str, float]) -> Bonds:
     """Bonds of one frame; `fractional` (N, 3), `cell` (3, 3) and cutoffs such as ``{"B-O": 1.8}`` in A."""
     pairs = pair_list(fractional, cell, max(cutoffs.values()))
     vector = pairs.vectors(np.asarray(fractional, float), np.asarray(cell, float))

@@ -128,15 +128,13 @@ def coordination_figure(record: RunRecord) -> tuple[Figure, str] | None:
         share = dict(zip(entry["histogram"]["number"], entry["histogram"]["share"], strict=True))
         offset = (k - (len(found) - 1) / 2) * width
         heights = [100 * share.get(int(n), 0.0) for n in ticks]
-        label = f"{element}, mean {number_text(entry['value'], 3)}"
+        label = f"{element}, mean {entry['value']:.2f}"
         axes.bar(ticks + offset, heights, width, color=ELEMENT.get(element, PURPLE), label=label)
     axes.set_xticks(ticks)
     axes.set(xlabel="oxygen neighbours within the cutoff", ylabel="share of atoms (%)")
     figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0, handlelength=1.0)
     cutoffs = ", ".join(
-        f"{e}-O {number_text(entry['cutoff']['value'], 2)} Å"
-        for e, entry in found.items()
-        if "cutoff" in entry
+        f"{e}-O {number_text(entry['cutoff']['value'], 2)} Å" for e, entry in found.items() if "cutoff" in entry
     )
     return figure, f"Number of oxygens around each cation, all frames together. Cutoffs: {cutoffs}."
 
@@ -144,11 +142,7 @@ def coordination_figure(record: RunRecord) -> tuple[Figure, str] | None:
 def pair_figure(record: RunRecord, with_oxygen: bool) -> tuple[Figure, str] | None:
     """One panel per partial g(r), with the bond cutoff where there is one."""
     pairs = record.structure.get("g_r") or {}
-    chosen = {
-        name: g
-        for name, g in (pairs.get("partials") or {}).items()
-        if ("O" in name.split("-")) == with_oxygen
-    }
+    chosen = {name: g for name, g in (pairs.get("partials") or {}).items() if ("O" in name.split("-")) == with_oxygen}
     if not chosen:
         return None
     r = np.array(pairs["r"]["values"])
@@ -165,9 +159,7 @@ def pair_figure(record: RunRecord, with_oxygen: bool) -> tuple[Figure, str] | No
 def angle_figure(record: RunRecord) -> tuple[Figure, str] | None:
     """O-B-O and O-P-O with the ideal angles."""
     found = {
-        name: a
-        for name, a in (record.structure.get("angles") or {}).items()
-        if (a.get("theta") or {}).get("values")
+        name: a for name, a in (record.structure.get("angles") or {}).items() if (a.get("theta") or {}).get("values")
     }
     if not found:
         return None
@@ -203,9 +195,7 @@ def history_figure(record: RunRecord) -> tuple[Figure, str] | None:
     thermo = record.thermo
     if thermo is None or len(thermo.time) < 2:
         return None
-    shown = [
-        (values, label, color) for name, label, color in THERMO if (values := thermo.column(name)) is not None
-    ]
+    shown = [(values, label, color) for name, label, color in THERMO if (values := thermo.column(name)) is not None]
     if not shown:
         return None
     atoms = record.glass.get("n_atoms")
@@ -220,9 +210,7 @@ def history_figure(record: RunRecord) -> tuple[Figure, str] | None:
     figure.axes[-1].set_xlabel("time (ps)")
     figure.align_ylabels()
     _name_stages(figure.axes[0], thermo)
-    stages = "; ".join(
-        f"{s.stage.replace('_', ' ')} {s.end - s.start:.4g} ps" for s in thermo.spans() if s.stage
-    )
+    stages = "; ".join(f"{s.stage.replace('_', ' ')} {s.end - s.start:.4g} ps" for s in thermo.spans() if s.stage)
     return figure, "The run from start to end" + (f": {stages}." if stages else ".")
 
 
@@ -237,8 +225,17 @@ def _pair_panel(panel: Axes, name: str, r: np.ndarray, g: np.ndarray, cutoff: fl
     panel.plot(r, g, color=color)
     if cutoff is not None:
         panel.axvline(cutoff, color=GREY, ls="--", lw=1)
-    panel.text(0.98, 0.92, name, transform=panel.transAxes, va="top", ha="right", color=color, weight="bold")
-    panel.set(xlim=(1.0, r[-1]), ylim=(0, None))
+    panel.text(
+        0.98,
+        0.92,
+        name,
+        transform=panel.transAxes,
+        va="top",
+        ha="right",
+        color=color,
+        weight="bold",
+    )
+    panel.set(xlim=(1.0, r[-1]), ylim=(0, 1.35 * max(g.max(), 1.0)))  # room for the name above the curve
     panel.locator_params(axis="y", nbins=3)
 
 
@@ -254,6 +251,4 @@ def _name_stages(axes: Axes, thermo: ThermoHistory) -> None:
         name = span.stage.replace("_", " ")
         if span.end - span.start > 0.025 * len(name) * total:
             middle = ((span.start + span.end) / 2, 1.02)
-            axes.annotate(
-                name, middle, xycoords=("data", "axes fraction"), ha="center", va="bottom", color=GREY
-            )
+            axes.annotate(name, middle, xycoords=("data", "axes fraction"), ha="center", va="bottom", color=GREY)

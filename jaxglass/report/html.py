@@ -78,11 +78,7 @@ def result_sentence(record: RunRecord, references: ReferenceTable) -> str:
         parts.append(f"{number_text(lithium['value'], 3)} oxygens around each Li")
     atoms = record.glass.get("n_atoms")
     start = f"{atoms} atoms" if atoms else "This run"
-    return (
-        f"{start}: {_listed(parts)}."
-        if parts
-        else f"{start}: no structure or density was measured in this run."
-    )
+    return f"{start}: {_listed(parts)}." if parts else f"{start}: no structure or density was measured in this run."
 
 
 def _comparison_section(record: RunRecord, references: ReferenceTable) -> str:
@@ -96,14 +92,12 @@ def _comparison_section(record: RunRecord, references: ReferenceTable) -> str:
         for row in rows
     )
     head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Quantity", "This run", "Paper (simulation)", "Experiment", "Note")
+        f'<th scope="col">{name}</th>' for name in ("Quantity", "This run", "Paper (simulation)", "Experiment", "Note")
     )
     whole = f'<table class="wide"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>'
-    errors = (
-        "The error after ± is the fluctuation of this one glass over its frames; seeds can differ by more."
-    )
-    return section("Beside the paper and experiment", scroll(whole) + f'<p class="muted">{errors}</p>')
+    hint = '<p class="hint muted">Swipe the table sideways for the paper, experiment and notes.</p>'
+    errors = "The error after ± is the fluctuation of this one glass over its frames; seeds can differ by more."
+    return section("Beside the paper and experiment", hint + scroll(whole) + f'<p class="muted">{errors}</p>')
 
 
 def _figure_section(figures: Sequence[ReportFigure]) -> str:
@@ -130,9 +124,7 @@ def _cutoff_section(record: RunRecord) -> str:
         return ""
     rows = [(pair, value_text(cutoff), *_minimum(minima.get(pair))) for pair, cutoff in cutoffs.items()]
     intro = "<p>Atoms closer than the cutoff count as bonded. By default as in the paper.</p>"
-    return section(
-        "Bond cutoffs", intro + table(("Pair", "Cutoff used", "First minimum of g(r)", "Note"), rows)
-    )
+    return section("Bond cutoffs", intro + table(("Pair", "Cutoff used", "First minimum of g(r)", "Note"), rows))
 
 
 def _other_sections(record: RunRecord) -> str:
@@ -163,11 +155,9 @@ def _limits_section(record: RunRecord, references: ReferenceTable) -> str:
     points += [
         "One seed: one glass was made. The errors are those of its fluctuations in time. Differences between "
         "compositions mean something only when they exceed the spread between seeds.",
-        "Density and N4 below experiment come from the potential, and no run length will cure them.",
+        "Density and N4 below experiment come mostly from the potential; slower cooling changes them little.",
     ]
-    return section(
-        "Scale, and what it cannot show", f"<ul>{''.join(f'<li>{escape(p)}</li>' for p in points)}</ul>"
-    )
+    return section("Scale, and what it cannot show", f"<ul>{''.join(f'<li>{escape(p)}</li>' for p in points)}</ul>")
 
 
 def _potential_section(record: RunRecord) -> str:
@@ -190,9 +180,7 @@ def _settings_section(record: RunRecord) -> str:
         ("Versions", list(settings(provenance.get("versions") or {}))),
         ("Run", list(settings({k: provenance[k] for k in ("seed", "devices") if k in provenance}))),
     ]
-    shown = "".join(
-        f"<div><h3>{title}</h3>{table(('Name', 'Value'), rows)}</div>" for title, rows in tables if rows
-    )
+    shown = "".join(f"<div><h3>{title}</h3>{table(('Name', 'Value'), rows)}</div>" for title, rows in tables if rows)
     return section("Settings and versions", f'<div class="columns settings">{shown}</div>') if shown else ""
 
 

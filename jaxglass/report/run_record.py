@@ -65,9 +65,7 @@ def read_run(run_dir: Path) -> RunRecord:
         raise InputDataError(f"{run_dir.name}: no results.json; run at least one stage before the report")
     config_file = run_dir / "config.yaml"
     config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else None
-    return RunRecord(
-        results, config or {}, _json(run_dir / "manifest.json") or {}, read_thermo(run_dir / "thermo.csv")
-    )
+    return RunRecord(results, config or {}, _json(run_dir / "manifest.json") or {}, read_thermo(run_dir / "thermo.csv"))
 
 
 def _json(path: Path) -> dict | None:

@@ -36,9 +36,7 @@ class ThermoHistory:
         row = 0
         for stage, rows in groupby(self.stage):
             last = row + len(list(rows)) - 1
-            spans.append(
-                StageSpan(stage, spans[-1].end if spans else float(self.time[0]), float(self.time[last]))
-            )
+            spans.append(StageSpan(stage, spans[-1].end if spans else float(self.time[0]), float(self.time[last])))
             row = last + 1
         return spans
 

@@ -45,9 +45,7 @@ def number_text(value: float | int | str | None, digits: int = 4) -> str:
         return "0"
     if not 1e-3 <= abs(value) < 1e6:
         return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(1, digits - 1 - math.floor(math.log10(abs(value))))}f}".rstrip("0").removesuffix(
-        "."
-    )
+    return f"{value:.{max(1, digits - 1 - math.floor(math.log10(abs(value))))}f}".rstrip("0").removesuffix(".")
 
 
 def value_text(entry: Mapping) -> str:
