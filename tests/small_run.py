@@ -1,4 +1,5 @@
-"""A small run in its own process, for tests that kill it: python small_run.py DIRECTORY [seconds of sleep per block]."""
+"""A small run in its own process, for tests that kill it: python small_run.py DIRECTORY "
+"[seconds of sleep per block]."""
 
 import sys
 import time

@@ -125,9 +125,7 @@ def random_ions(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return charges - charges.mean(), fractional
 
 
-def random_atoms(
-    cell: np.ndarray, cutoff: float = 8.0, count: int = 64, seed: int = 0
-) -> tuple[Potential, Structure]:
+def random_atoms(cell: np.ndarray, cutoff: float = 8.0, count: int = 64, seed: int = 0) -> tuple[Potential, Structure]:
     """Li, B, P, O on a jittered lattice, some outside the cell: strong forces, every pair present."""
     _, fractional = random_ions(count, seed)
     species = np.sort(np.random.default_rng(seed).choice(4, count, p=[0.16, 0.12, 0.12, 0.6]))
@@ -153,9 +151,7 @@ def rms(difference: np.ndarray) -> float:
 
 def gap_cutoff(structure: Structure, below: float) -> float:
     """A cutoff just under `below` (A), in a gap of the pair distances: finite differences cross no step."""
-    vectors = pair_list(structure.fractional, structure.cell, below).vectors(
-        structure.fractional, structure.cell
-    )
+    vectors = pair_list(structure.fractional, structure.cell, below).vectors(structure.fractional, structure.cell)
     r = np.sort(np.linalg.norm(vectors, axis=1))[-1000:]
     widest = int(np.argmax(np.diff(r)))
     return float((r[widest] + r[widest + 1]) / 2)
@@ -169,9 +165,7 @@ def strained(cell: np.ndarray, a: int, b: int, size: float) -> np.ndarray:
     return cell @ (np.eye(3) + strain)
 
 
-def strain_differences(
-    energy: Callable[[np.ndarray], float], cell: np.ndarray, h: float = 1e-5
-) -> np.ndarray:
+def strain_differences(energy: Callable[[np.ndarray], float], cell: np.ndarray, h: float = 1e-5) -> np.ndarray:
     """dE/d strain (3, 3) from six central differences of `energy(cell)`."""
     found = np.zeros((3, 3))
     for a, b in zip(*np.triu_indices(3), strict=True):
@@ -215,9 +209,7 @@ def screened_forces(
 
 def plan_for(potential: Potential, structure: Structure, **options) -> Plan:
     """`make_plan` for a structure, with lists as long as its densest spot needs."""
-    plan = make_plan(
-        structure.cell, np.asarray(potential.charges)[structure.species], potential.cutoff, **options
-    )
+    plan = make_plan(structure.cell, np.asarray(potential.charges)[structure.species], potential.cutoff, **options)
 
     def rows(reach: float) -> int:
         found = pair_list(structure.fractional, structure.cell, reach)

@@ -12,8 +12,12 @@ from jaxglass.errors import ConfigError, InputDataError
 
 def distorted() -> Atoms:
     """A small triclinic Li2O cell off its minimum, some atoms outside."""
-    atoms = Atoms("Li2O", scaled_positions=[[0.26, 0.24, 0.25], [0.75, 0.77, 1.75], [-1.01, 0.0, 0.02]],
-                  cell=bulk("Cu", "fcc", a=4.7).cell, pbc=True)
+    atoms = Atoms(
+        "Li2O",
+        scaled_positions=[[0.26, 0.24, 0.25], [0.75, 0.77, 1.75], [-1.01, 0.0, 0.02]],
+        cell=bulk("Cu", "fcc", a=4.7).cell,
+        pbc=True,
+    )
     atoms.set_cell(atoms.cell @ np.array([[1, 0.03, 0], [0, 1.02, -0.02], [0.01, 0, 1]]), scale_atoms=True)
     return atoms
 
@@ -29,7 +33,9 @@ def test_forces_and_stress_are_derivatives_of_the_energy(coulomb, tolerance):
             other.positions[atom, axis] += sign * h
             other.calc = atoms.calc
         up, down = (other.get_potential_energy() for other in shifted)
-        assert forces[atom, axis] == pytest.approx(-(up - down) / (2 * h), abs=max(tolerance, 2e-6) * np.abs(forces).max())
+        assert forces[atom, axis] == pytest.approx(
+            -(up - down) / (2 * h), abs=max(tolerance, 2e-6) * np.abs(forces).max()
+        )
     numerical = calculate_numerical_stress(atoms, eps=1e-5)
     np.testing.assert_allclose(atoms.get_stress(), numerical, atol=1e-6 * np.abs(numerical).max() + 1e-9)
 

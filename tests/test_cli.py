@@ -20,7 +20,8 @@ LI2O = Atoms(
     "Li8O4",
     scaled_positions=[[x, y, z] for x in (0.25, 0.75) for y in (0.25, 0.75) for z in (0.25, 0.75)]
     + [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]],
-    cell=[4.619] * 3, pbc=True,
+    cell=[4.619] * 3,
+    pbc=True,
 )
 LI2O_ENERGY = -52.238597815 + 1.579924008  # tests/data/crystal_energies.csv
 
@@ -44,7 +45,9 @@ def test_help_is_quick():
     times = []
     for _ in range(3):
         began = time.monotonic()
-        said = subprocess.run([sys.executable, "-m", "jaxglass", "--help"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            [sys.executable, "-m", "jaxglass", "--help"], capture_output=True, text=True, check=True
+        ).stdout
         times.append(time.monotonic() - began)
     assert "task=doctor" in said
     assert min(times) < 2.0
@@ -130,7 +133,11 @@ def bad_structures() -> dict[str, tuple[object, int, str]]:
         "flat": (broken(LI2O, cell=np.diag([4.619, 4.619, 0.0])), 3, "no volume"),
         "tilted": (broken(LI2O, cell=[[4.6, 0, 0], [60, 4.6, 0], [0, 0, 4.6]]), 3, "too tilted"),
         "charged": (LI2O[:-1], 2, "carries +1.2000 e"),
-        "unknown_element": (Atoms("LiXe", positions=[[0, 0, 0], [2, 2, 2]], cell=[5] * 3, pbc=True), 2, "no charge for Xe"),
+        "unknown_element": (
+            Atoms("LiXe", positions=[[0, 0, 0], [2, 2, 2]], cell=[5] * 3, pbc=True),
+            2,
+            "no charge for Xe",
+        ),
         "empty": ("", 3, "not readable"),
         "garbage": ("12\nnothing\nLi a b c\n", 3, "not readable"),
     }
@@ -182,11 +189,25 @@ def test_charged_cell_with_background(command):
 @pytest.mark.parametrize("suffix", [".data", ".dump"])
 def test_evaluate_reads_lammps_files(command, suffix):
     if suffix == ".data":
-        write("in.data", LI2O, format="lammps-data", atom_style="charge", units="metal", masses=True, specorder=["Li", "O"])
+        write(
+            "in.data",
+            LI2O,
+            format="lammps-data",
+            atom_style="charge",
+            units="metal",
+            masses=True,
+            specorder=["Li", "O"],
+        )
     else:
-        lines = "".join(f"{i + 1} {s} {x:.6f} {y:.6f} {z:.6f}\n" for i, (s, (x, y, z)) in enumerate(zip(LI2O.symbols, LI2O.positions, strict=True)))
+        lines = "".join(
+            f"{i + 1} {s} {x:.6f} {y:.6f} {z:.6f}\n"
+            for i, (s, (x, y, z)) in enumerate(zip(LI2O.symbols, LI2O.positions, strict=True))
+        )
         box = "0 4.619\n" * 3
-        Path("in.dump").write_text(f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n12\nITEM: BOX BOUNDS pp pp pp\n{box}ITEM: ATOMS id element x y z\n{lines}")
+        Path("in.dump").write_text(
+            f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n12\nITEM: BOX BOUNDS pp pp pp\n{box}ITEM: ATOMS id "
+            f"element x y z\n{lines}"
+        )
     code, out, err = command("task=evaluate", f"input=in{suffix}")
     assert code == 0, err
     assert f"{LI2O_ENERGY:.5f}" in out

@@ -22,7 +22,10 @@ def test_paper_counts():
     assert compose(38.0, 9720).counts == {"Li": 1520, "B": 1240, "P": 1240, "O": 5720}
 
 
-@pytest.mark.parametrize(("li2o", "n_atoms", "words"), [(-1.0, 900, "between 0 and 99"), (120.0, 900, "120"), (42.7, 12, "855 atoms"), (38.0, 2, "at least 8")])
+@pytest.mark.parametrize(
+    ("li2o", "n_atoms", "words"),
+    [(-1.0, 900, "between 0 and 99"), (120.0, 900, "120"), (42.7, 12, "855 atoms"), (38.0, 2, "at least 8")],
+)
 def test_refused(li2o, n_atoms, words):
     with pytest.raises(ConfigError, match=words):
         compose(li2o, n_atoms)

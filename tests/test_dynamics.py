@@ -28,7 +28,10 @@ SIGMA = 4.0  # CI limit of every statistical check
 HOT = 2000.0  # K: a liquid that forgets its start within a picosecond
 TAU = (0.1, 0.2)  # ps, thermostat and barostat
 
-POTENTIAL_SETTINGS = {"Li": 0.6, "O": -1.2}, {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}}
+POTENTIAL_SETTINGS = (
+    {"Li": 0.6, "O": -1.2},
+    {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}},
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,13 @@ def melt() -> System:
     return make_system(["Li"] * 144 + ["O"] * 72, places, cell)
 
 
-def control(temperature: float = HOT, pressure_GPa: float = 0.0, timestep: float = 0.001, end: float | None = None, steps: int = 1) -> Control:
+def control(
+    temperature: float = HOT,
+    pressure_GPa: float = 0.0,
+    timestep: float = 0.001,
+    end: float | None = None,
+    steps: int = 1,
+) -> Control:
     values = (timestep, temperature, end or temperature, steps, pressure_GPa / units.GPA, *TAU)
     return Control(*(jnp.asarray(float(v)) for v in values))
 
@@ -55,18 +64,26 @@ class Runner:
     def __init__(self, potential, system: System, precision: str = "mixed", accuracy: float = 1e-5):
         charges = np.asarray(potential.charges)[np.asarray(system.species)]
         self.potential = potential
-        self.plan = make_plan(np.asarray(system.cell), charges, potential.cutoff, accuracy, precision, volume_margin=1.8)
+        self.plan = make_plan(
+            np.asarray(system.cell), charges, potential.cutoff, accuracy, precision, volume_margin=1.8
+        )
 
     def first(self, system: System) -> State:
         return first_forces(self.plan, self.potential, start(system)).state
 
-    def run(self, ensemble: str, state: State, control: Control, samples: int, interval: int = 20) -> tuple[State, Samples]:
+    def run(
+        self, ensemble: str, state: State, control: Control, samples: int, interval: int = 20
+    ) -> tuple[State, Samples]:
         kept = []
         while samples > 0:
             now = min(samples, 64)
             temperature = 5000.0 if ensemble == "minimise" else max(float(control.temperature_start), 300.0)
-            rhythm = choose(self.plan, np.asarray(state.system.cell), first_pace(temperature, float(control.timestep)), interval)
-            state, health, block = run_block(self.plan, ensemble, self.potential, control, rhythm, jnp.asarray(now), state)
+            rhythm = choose(
+                self.plan, np.asarray(state.system.cell), first_pace(temperature, float(control.timestep)), interval
+            )
+            state, health, block = run_block(
+                self.plan, ensemble, self.potential, control, rhythm, jnp.asarray(now), state
+            )
             assert bool(health.finite)
             assert float(health.inner_excess) <= 0
             assert float(health.outer_excess) <= 0
@@ -126,7 +143,9 @@ def assert_no_drift(samples: Samples, n_atoms: int) -> None:
 
 
 def test_nve_conserves_energy(runner, liquid):
-    still, _ = runner.run("minimise", runner.first(replace(liquid.system, momenta=jnp.zeros((216, 3)))), control(), 20, 60)
+    still, _ = runner.run(
+        "minimise", runner.first(replace(liquid.system, momenta=jnp.zeros((216, 3)))), control(), 20, 60
+    )
     cold = runner.first(maxwell_boltzmann(still.system, 540.0, 2))  # half goes into the potential energy: 300 K
     _, samples = runner.run("nve", cold, control(), 250)
     assert samples.temperature[50:].mean() == pytest.approx(300.0, rel=0.1)
@@ -185,14 +204,29 @@ def test_orthorhombic_npt_holds_each_axis(runner, liquid):
 def validation_data(samples: Samples, system: System, ensemble_name: str, pressure_GPa: float = 0.0) -> SimulationData:
     """The samples as `physical_validation` wants them, in eV, A^3, K, eV/A^3, ps."""
     unit = UnitData(
-        kb=units.BOLTZMANN, energy_str="eV", energy_conversion=96.485, length_str="A", length_conversion=0.1, volume_str="A^3",
-        volume_conversion=1e-3, temperature_str="K", temperature_conversion=1, pressure_str="eV/A^3",
-        pressure_conversion=units.GPA * 1e4, time_str="ps", time_conversion=1,
+        kb=units.BOLTZMANN,
+        energy_str="eV",
+        energy_conversion=96.485,
+        length_str="A",
+        length_conversion=0.1,
+        volume_str="A^3",
+        volume_conversion=1e-3,
+        temperature_str="K",
+        temperature_conversion=1,
+        pressure_str="eV/A^3",
+        pressure_conversion=units.GPA * 1e4,
+        time_str="ps",
+        time_conversion=1,
     )
     n = len(system.species)
     about = SystemData(
-        natoms=n, nconstraints=0, ndof_reduction_tra=3, ndof_reduction_rot=0, mass=np.asarray(system.masses),
-        molecule_idx=np.arange(n), nconstraints_per_molecule=np.zeros(n),
+        natoms=n,
+        nconstraints=0,
+        ndof_reduction_tra=3,
+        ndof_reduction_rot=0,
+        mass=np.asarray(system.masses),
+        molecule_idx=np.arange(n),
+        nconstraints_per_molecule=np.zeros(n),
     )
     volume = np.abs(np.linalg.det(samples.cell))
     state = (
@@ -201,8 +235,10 @@ def validation_data(samples: Samples, system: System, ensemble_name: str, pressu
         else EnsembleData("NPT", natoms=n, pressure=pressure_GPa / units.GPA, temperature=HOT)
     )
     observables = ObservableData(
-        kinetic_energy=samples.kinetic_energy, potential_energy=samples.potential_energy,
-        total_energy=samples.kinetic_energy + samples.potential_energy, volume=volume,
+        kinetic_energy=samples.kinetic_energy,
+        potential_energy=samples.potential_energy,
+        total_energy=samples.kinetic_energy + samples.potential_energy,
+        volume=volume,
     )
     return SimulationData(units=unit, ensemble=state, system=about, observables=observables, dt=0.001)
 
@@ -227,7 +263,9 @@ def test_a_wrong_temperature_is_noticed(nvt):
     """Negative control: 4 % hot must fail the same test (216 atoms, 20 ps)."""
     state, samples = nvt
     hot = replace(samples, kinetic_energy=samples.kinetic_energy * 1.04)
-    mean, _ = kinetic_energy.distribution(validation_data(hot, state.system, "NVT"), strict=False, verbosity=0, bootstrap_seed=1)
+    mean, _ = kinetic_energy.distribution(
+        validation_data(hot, state.system, "NVT"), strict=False, verbosity=0, bootstrap_seed=1
+    )
     assert abs(mean) > SIGMA
 
 

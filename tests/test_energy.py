@@ -31,9 +31,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.units import COULOMB, COULOMB_LAMMPS
 
 DATA = Path(__file__).parent / "data"
-CRYSTALS = {
-    row["structure"]: row for row in csv.DictReader((DATA / "crystal_energies.csv").read_text().splitlines())
-}
+CRYSTALS = {row["structure"]: row for row in csv.DictReader((DATA / "crystal_energies.csv").read_text().splitlines())}
 MESH = Mesh((24, 30, 20), 5, 0.7)
 
 
@@ -106,9 +104,7 @@ def system(request) -> Terms:
 def test_forces_and_stress_of_each_term_are_differences_of_its_energy(system, term):
     _, fractional, cell = system.structure
     energy = jax.jit(system.functions()[term])
-    gradient, in_cell = jax.jit(jax.grad(system.functions()[term], (0, 1)))(
-        jnp.asarray(fractional), jnp.asarray(cell)
-    )
+    gradient, in_cell = jax.jit(jax.grad(system.functions()[term], (0, 1)))(jnp.asarray(fractional), jnp.asarray(cell))
     strain = cell.T @ np.asarray(in_cell)
     differences = strain_differences(lambda c: float(energy(fractional, c)), cell)
     within("strain derivative", relative((strain + strain.T) / 2, differences), 1e-6)
@@ -136,10 +132,7 @@ def test_mesh_evaluation_is_differentiated_exactly(system):
     cutoff = system.potential.cutoff
     charges = system.potential.charges[species]
     found = system.evaluate(mesh=MESH, coulomb_cutoff=cutoff)
-    pairs = [
-        jax.jit(system.functions()[name])
-        for name in ("buckingham", "screened, within the cutoff of the mesh")
-    ]
+    pairs = [jax.jit(system.functions()[name]) for name in ("buckingham", "screened, within the cutoff of the mesh")]
 
     @jax.jit
     def coulomb(f, c):
@@ -150,9 +143,7 @@ def test_mesh_evaluation_is_differentiated_exactly(system):
         return float(coulomb(f, c) + sum(pair(f, c) for pair in pairs))
 
     assert found.energy == pytest.approx(energy(fractional, cell), rel=1e-12)
-    within(
-        "forces", relative(found.forces, force_differences(lambda f: energy(f, cell), fractional, cell)), 1e-7
-    )
+    within("forces", relative(found.forces, force_differences(lambda f: energy(f, cell), fractional, cell)), 1e-7)
     strain = strain_differences(lambda c: energy(fractional, c), cell) / abs(np.linalg.det(cell))
     within("stress", relative(found.stress, strain), 1e-6)
 
@@ -183,10 +174,6 @@ def test_gradients_of_every_parameter_are_finite_and_right(system):
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
     direction = jax.tree.map(lambda x: 0.1 * x, system.potential)
     h = 1e-4
-    up, down = (
-        energy(jax.tree.map(lambda x, d, s=s: x + s * h * d, system.potential, direction)) for s in (1, -1)
-    )
-    slope = sum(
-        float(jnp.vdot(g, d)) for g, d in zip(*map(jax.tree.leaves, (gradient, direction)), strict=True)
-    )
+    up, down = (energy(jax.tree.map(lambda x, d, s=s: x + s * h * d, system.potential, direction)) for s in (1, -1))
+    slope = sum(float(jnp.vdot(g, d)) for g, d in zip(*map(jax.tree.leaves, (gradient, direction)), strict=True))
     assert slope == pytest.approx(float(up - down) / (2 * h), rel=1e-7)

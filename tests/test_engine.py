@@ -119,8 +119,4 @@ def test_gradients_are_finite_and_coinciding_list_slots_harmless(case, plans):
     tight, loose = (pair_forces(plan, potential, *where, n).forces for n in (near, longer))
     np.testing.assert_allclose(tight, loose, rtol=1e-12, atol=1e-12)
     assert bool(jnp.isfinite(pair_energy(plan, potential, *where, longer).energy))
-    assert bool(
-        jnp.isfinite(
-            jnp.asarray(jax.tree.leaves(pair_forces(plan, potential, *where, longer, True))[1])
-        ).all()
-    )
+    assert bool(jnp.isfinite(jnp.asarray(jax.tree.leaves(pair_forces(plan, potential, *where, longer, True))[1])).all())

@@ -1,4 +1,5 @@
-"""jax-md as an independent oracle: short-range energies and forces of a random ionic box through its own pair machinery."""
+"""jax-md as an independent oracle: short-range energies and forces of a random ionic box "
+"through its own pair machinery."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,9 @@ def test_buckingham_sum_equals_jax_md():
     random = np.random.default_rng(2)
     species = jnp.asarray(np.repeat([0, 1, 2, 3], [30, 25, 25, 120]))
     edge = 16.5
-    fractional = jnp.asarray((np.indices((6, 6, 6)).reshape(3, -1).T[:200] + 0.5) / 6 + random.normal(0, 0.015, (200, 3)))
+    fractional = jnp.asarray(
+        (np.indices((6, 6, 6)).reshape(3, -1).T[:200] + 0.5) / 6 + random.normal(0, 0.015, (200, 3))
+    )
     potential = load_parameters(default_settings(), ("Li", "B", "P", "O"), {"Li": 30, "B": 25, "P": 25}).potential
     core = splice(potential)
     ours = lambda x: buckingham_energy(potential, pairs, species, x, edge * jnp.eye(3))

@@ -64,9 +64,7 @@ def plan_of(plans: dict[tuple, Plan], potential: Potential, structure: Structure
     key = round(abs(np.linalg.det(cell)), 6), np.count_nonzero(cell) == 3
     if key not in plans:
         plan = plan_for(potential, structure)
-        plans[key] = replace(
-            plan, lists=replace(plan.lists, outer=plan.lists.outer + 48, inner=plan.lists.inner + 48)
-        )
+        plans[key] = replace(plan, lists=replace(plan.lists, outer=plan.lists.outer + 48, inner=plan.lists.inner + 48))
     return plans[key]
 
 
@@ -77,9 +75,7 @@ def test_forces_energy_and_stress_agree_with_lammps(case, potential_lammps):
     within("forces, relative L2", relative(found.forces, exact.forces), FORCES)
     within("energy, eV/atom", (found.energy - exact.energy) / len(structure.species), ENERGY)
     within("stress, bar", np.abs(found.stress - exact.stress).max() * BAR_LAMMPS, STRESS)
-    within(
-        "forces beyond LAMMPS's erfc", relative(found.forces - error.forces, exact.forces), FORCES_BEYOND_ERFC
-    )
+    within("forces beyond LAMMPS's erfc", relative(found.forces - error.forces, exact.forces), FORCES_BEYOND_ERFC)
 
 
 def test_mesh_agrees_with_the_exact_sum(case, plans, potential_lammps):
@@ -112,8 +108,7 @@ def test_the_cells_are_what_they_claim(cells):
 def test_buck_coul_long_is_the_same_potential_outside_the_core(cells, potential_lammps, coulomb_cutoff):
     structure = cells["glass"]
     table, plain = (
-        lammps.static(potential_lammps, *structure, coulomb_cutoff=coulomb_cutoff, tables=t)
-        for t in (True, False)
+        lammps.static(potential_lammps, *structure, coulomb_cutoff=coulomb_cutoff, tables=t) for t in (True, False)
     )
     within("forces, relative L2", relative(plain.forces, table.forces), 1e-9)
     within("energy, eV/atom", (plain.energy - table.energy) / 504, 1e-9)

@@ -68,9 +68,7 @@ def test_forces_and_stress_are_exact_derivatives_of_the_mesh_energy(kind):
 
 def test_forces_do_not_depend_on_asking_for_derivatives():
     charges, fractional = random_ions(27)
-    with_, without = (
-        reciprocal(MESH, charges, fractional, lattice("cubic"), derivatives=d) for d in (True, False)
-    )
+    with_, without = (reciprocal(MESH, charges, fractional, lattice("cubic"), derivatives=d) for d in (True, False))
     np.testing.assert_allclose(with_.forces, without.forces, rtol=1e-12, atol=1e-12)
     assert without.energy == 0
 
@@ -92,9 +90,7 @@ def test_axes_can_be_relabelled(kind, axes):
 def test_wrapping_and_mesh_translations_change_nothing():
     charges, fractional = random_ions(27)
     shift = np.random.default_rng(0).integers(-3, 4, fractional.shape) + np.array([3, 7, 2]) / MESH.shape
-    before, after = (
-        reciprocal(MESH, charges, f, lattice("triclinic")) for f in (fractional, fractional + shift)
-    )
+    before, after = (reciprocal(MESH, charges, f, lattice("triclinic")) for f in (fractional, fractional + shift))
     within("forces", relative(np.asarray(after.forces), np.asarray(before.forces)), 1e-11)
     within("energy", float(after.energy / before.energy) - 1, 1e-11)
 
@@ -106,9 +102,7 @@ def test_madelung_constants(name):
     plan = make_plan(known.cell, known.charges, 8.0)
     origin = np.random.default_rng(2).random(3)
     # a long real-space sum leaves the error of the mesh: crystal shells beyond 8 A alone add up to 1.0e-5
-    found = evaluate(
-        potential, species, known.fractional + origin, known.cell, mesh=plan.mesh, coulomb_cutoff=12.0
-    )
+    found = evaluate(potential, species, known.fractional + origin, known.cell, mesh=plan.mesh, coulomb_cutoff=12.0)
     within("Madelung constant", found.energy * known.nearest / known.energy - 1, 1e-5)
 
 

@@ -92,9 +92,7 @@ def pair_energy(logs: jax.Array, potential: Potential, a: jax.Array, r: jax.Arra
     return short_range_energy(own, splice(own), r[None], a[None], jnp.array([OXYGEN]))[0]
 
 
-value, gradient, hessian = (
-    jax.jit(f) for f in (pair_energy, jax.grad(pair_energy), jax.hessian(pair_energy))
-)
+value, gradient, hessian = (jax.jit(f) for f in (pair_energy, jax.grad(pair_energy), jax.hessian(pair_energy)))
 
 
 @pytest.mark.parametrize("element", ["O", "P", "B"])

@@ -30,8 +30,10 @@ def environment(tmp_path_factory) -> dict[str, str]:
     """Child processes share compiled programs, so that only the first one compiles."""
     cache = str(tmp_path_factory.mktemp("compiled"))
     return os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1", "PYTHONPATH": os.pathsep.join(sys.path),
+        "JAX_COMPILATION_CACHE_DIR": cache,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
 
 
@@ -63,7 +65,12 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 
 def start_child(path: Path, environment: dict[str, str], pause: float) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(path), str(pause)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(path), str(pause)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def wait_for_checkpoint(path: Path, beyond: int, child: subprocess.Popen) -> None:
@@ -105,7 +112,10 @@ def test_processes_repeat_each_other(undisturbed, tmp_path, environment):
 
 
 def short() -> list[Stage]:
-    return [Stage("hot", "nvt", 180, (2500.0, 2500.0), draw_velocities=True), Stage("cool", "npt", 120, (2500.0, 2000.0), record=True)]
+    return [
+        Stage("hot", "nvt", 180, (2500.0, 2500.0), draw_velocities=True),
+        Stage("cool", "npt", 120, (2500.0, 2000.0), record=True),
+    ]
 
 
 def run_with(path: Path, change) -> loop.Finished:
@@ -153,7 +163,12 @@ def write_two(folder: Path) -> None:
 def test_only_the_last_two_are_kept(tmp_path):
     for number in range(5):
         save(tmp_path, number, {}, {"x": np.arange(3)})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["000000003.npz", "000000003.sha256", "000000004.npz", "000000004.sha256"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "000000003.npz",
+        "000000003.sha256",
+        "000000004.npz",
+        "000000004.sha256",
+    ]
 
 
 def test_damage_is_detected_and_the_previous_one_is_used(tmp_path):
@@ -201,8 +216,13 @@ def test_full_disk_names_path_and_errno(tmp_path):
         "try:\n    save(Path(sys.argv[1]), 2, {}, {'x': np.zeros(100000)})\n"
         "except ResourceError as error:\n    print(error)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
     assert "000000002.npz" in said
     assert "errno 27" in said
     found = load_latest(tmp_path)

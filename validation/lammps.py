@@ -100,9 +100,7 @@ def static(
             "thermo_modify norm no",
             "run 0",
             "write_dump all custom forces.txt id fx fy fz modify sort id format float %.17g",
-            'print "'
-            + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE))
-            + '" file thermo.txt screen no',
+            'print "' + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE)) + '" file thermo.txt screen no',
         ]
         log = run(lines, folder)
         thermo = np.loadtxt(folder / "thermo.txt")
@@ -173,9 +171,7 @@ def erfc_error(
     charges = np.asarray(potential.charges)[species]
     x = alpha * r
     approximate = np.polynomial.Polynomial(_ERFC)(1 / (1 + 0.3275911 * x)) * np.exp(-(x**2))
-    energies = (
-        float(potential.coulomb_constant) * charges[pairs.i] * charges[pairs.j] * (approximate - erfc(x)) / r
-    )
+    energies = float(potential.coulomb_constant) * charges[pairs.i] * charges[pairs.j] * (approximate - erfc(x)) / r
     push = (energies / r**2)[:, None] * vector
     forces = np.zeros((len(charges), 3))
     np.add.at(forces, pairs.j, push)
@@ -194,12 +190,8 @@ def write_tables(potential: Potential, path: Path, points: int = TABLE_POINTS) -
     with open(path, "w") as file:
         for a, b in _buckingham_pairs(potential):
             energy, force = short_range(potential, r, a, b)
-            file.write(
-                f"\n{_pair_name(potential, a, b)}\nN {points} RSQ {TABLE_START!r} {potential.cutoff!r}\n\n"
-            )
-            np.savetxt(
-                file, np.column_stack([np.arange(1, points + 1), r, energy, force]), "%d %.17g %.17g %.17g"
-            )
+            file.write(f"\n{_pair_name(potential, a, b)}\nN {points} RSQ {TABLE_START!r} {potential.cutoff!r}\n\n")
+            np.savetxt(file, np.column_stack([np.arange(1, points + 1), r, energy, force]), "%d %.17g %.17g %.17g")
 
 
 def short_range(potential: Potential, r: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:

@@ -69,18 +69,14 @@ class Run:
             rhythm = rhythms.choose(self.plan, np.asarray(self.state.system.cell), self.pace, INTERVAL)
             began = time.perf_counter()
             found = jax.block_until_ready(
-                run_block(
-                    self.plan, "nvt", self.potential, self.control, rhythm, jnp.asarray(SAMPLES), self.state
-                )
+                run_block(self.plan, "nvt", self.potential, self.control, rhythm, jnp.asarray(SAMPLES), self.state)
             )
             seconds = (time.perf_counter() - began) / (INTERVAL * SAMPLES)
             health = jax.device_get(found.health)
             full = health.outer_rows > self.plan.lists.outer or health.inner_rows > self.plan.lists.inner
             if full:
                 lists = self.plan.lists
-                self.plan = replace(
-                    self.plan, lists=replace(lists, outer=lists.outer + 64, inner=lists.inner + 64)
-                )
+                self.plan = replace(self.plan, lists=replace(lists, outer=lists.outer + 64, inner=lists.inner + 64))
             elif max(health.outer_excess, health.inner_excess) > 0 or health.coarse:
                 self.pace = rhythms.slower(self.pace)
             else:
@@ -109,9 +105,7 @@ def compare(atoms: int, repeats: int, steps: int) -> Comparison:
     """Interleaved repeats of both programs on one configuration."""
     plan, potential, state = relaxed_glass(atoms)
     potential = replace(potential, coulomb_constant=jnp.asarray(units.COULOMB_LAMMPS))
-    structure = tuple(
-        np.asarray(x) for x in (state.system.species, state.system.fractional, state.system.cell)
-    )
+    structure = tuple(np.asarray(x) for x in (state.system.species, state.system.fractional, state.system.cell))
     best = lammps.nvt_timing(potential, *structure, TEMPERATURE, steps)[0]
     run = Run(plan, potential, state, TEMPERATURE, 0.001)
     while run.block() and int(run.state.step) < 5 * INTERVAL * SAMPLES:  # compile, and let the rhythm settle

@@ -198,10 +198,14 @@ def rms_force_error(mesh: Mesh, charges: np.ndarray, cell: np.ndarray) -> float:
     the analytic-differentiation scheme, summed over the first aliases (Ballenegger et al. 2012, eq. 31)."""
     aliases = np.arange(-1, 2)
     inverse = 2 * np.pi * np.linalg.inv(cell)
-    numbers = [np.fft.fftfreq(m, 1 / m) for m in mesh.shape[:2]] + [np.arange(mesh.shape[2] // 2 + 1.0)]
-    w = [influence_weights(m, mesh.order) for m in mesh.shape]
-    w[2] = w[2][: mesh.shape[2] // 2 + 1]
-    fold = half_mesh_fold(mesh.shape[2])
+    symmetric = np.allclose(cell, np.diag(np.diag(cell)))  # then one octant stands for all
+    numbers, w, folds = [], [], []
+    for axis, size in enumerate(mesh.shape):
+        half = symmetric or axis == 2
+        numbers.append(np.arange(size // 2 + 1.0) if half else np.fft.fftfreq(size, 1 / size))
+        w.append(influence_weights(size, mesh.order)[: len(numbers[-1])])
+        folds.append(half_mesh_fold(size) if half else np.ones(size))
+    fold = folds[0][:, None, None] * folds[1][None, :, None] * folds[2][None, None, :]
     shape = tuple(len(n) for n in numbers)
     reference2, u2_sum, u2k2, cross = (np.zeros(shape) for _ in range(4))
     centre = None

@@ -53,7 +53,7 @@ def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
     Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
     """
     wanted_inner = float(np.clip(2.3 * pace.inner**0.5, SMALLEST_SKIN, 0.9))
-    wanted_outer = wanted_inner + float(np.clip(4.6 * pace.outer**0.5, 0.5, 1.5))
+    wanted_outer = wanted_inner + float(np.clip(6.2 * pace.outer**0.5, 0.5, 1.8))
     check_width(cell, plan.reach)
     outer = min(wanted_outer, 0.999 * (largest_reach(cell) - plan.reach))
     return min(wanted_inner, 0.6 * outer), outer

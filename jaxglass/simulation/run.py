@@ -33,7 +33,7 @@ from jaxglass.simulation.signals import StopRequest
 from jaxglass.simulation.stage import Stage
 from jaxglass.simulation.thermo import ThermoFile, rows
 
-INTERVAL = 60  # steps between samples: many divisors, so that the rhythm of the lists has a choice
+INTERVAL = 72  # steps between samples: many divisors, so that the rhythm of the lists has a choice
 SAMPLES_PER_BLOCK = 10
 CHECKPOINT_SECONDS = 30.0
 MOST_ATTEMPTS = 12
@@ -245,7 +245,7 @@ class Simulation:
             return replace(here, plan=replace(plan, lists=_larger(lists, health)))
         if bool(health.coarse):
             cell = np.asarray(here.state.system.cell)
-            fresh = choose_lists(plan, cell * 0.97, len(here.state.system.species), outer_skin=2.0, inner_skin=0.9)
+            fresh = choose_lists(plan, cell * 0.97, len(here.state.system.species), outer_skin=2.5, inner_skin=0.9)
             return replace(here, plan=replace(plan, lists=_at_least(fresh, lists)))
         cells = np.asarray(result.samples.cell[:samples])
         too_narrow = np.isfinite(cells).all() and min(map(largest_reach, cells)) < plan.reach + float(rhythm.inner_skin)
