@@ -1,5 +1,4 @@
-"""A small run in its own process, for tests that kill it: python small_run.py DIRECTORY "
-"[seconds of sleep per block]."""
+"""A small run in its own process, for tests that kill it: python small_run.py DIRECTORY [seconds per block]."""
 
 import sys
 import time

@@ -1,7 +1,8 @@
 """Equations of motion on a lithium oxide melt: conserved quantities, ensembles, minimisation.
 
-Repulsions are steep and without r^-6 terms, so energies are smooth at the cutoff and drift measures the integrator. It is small (216
-atoms, cutoff 5 A), so thousands of steps take seconds. Seeds are fixed; limits in units of the standard error.
+Repulsions are steep and without r^-6 terms, so energies are smooth at the cutoff and drift measures the
+integrator. It is small (216 atoms, cutoff 5 A), so thousands of steps take seconds. Seeds are fixed; limits in
+units of the standard error.
 """
 
 from dataclasses import replace

@@ -1,5 +1,4 @@
-"""jax-md as an independent oracle: short-range energies and forces of a random ionic box "
-"through its own pair machinery."""
+"""jax-md as an independent oracle: short-range energies and forces of a random ionic box."""
 
 import jax
 import jax.numpy as jnp

@@ -2,10 +2,9 @@
 
 A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself
 (distance zero, skipped by the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from
-the outer one; both
-visit one candidate of every atom at a time, write it at row `count` unconditionally, and advance `count` only if
-it is within reach. Nothing is ever dropped silently: counts above capacity, cells too full and a grid too coarse
-are returned, and `excess` says whether atoms or cell have moved too far for a list. Indices: i, j atoms.
+the outer one; both visit one candidate of every atom at a time, write it at row `count` unconditionally, and advance
+`count` only if it is within reach. Nothing is ever dropped silently: counts above capacity, cells too full and a grid
+too coarse are returned, and `excess` says whether atoms or cell have moved too far for a list. Indices: i, j atoms.
 """
 
 import math

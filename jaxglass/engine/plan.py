@@ -102,13 +102,13 @@ def choose_mesh(cell: np.ndarray, charges: np.ndarray, alpha: float, accuracy: f
     Raises `ConfigError` when no mesh below the size cap reaches it.
     """
     lengths = np.linalg.norm(cell, axis=1)
-    shapes = [_mesh_shape(lengths, spacing) for spacing in np.geomspace(1.6, 0.15, 60)]
-    shapes = [shape for shape in dict.fromkeys(shapes) if shape is not None]
+    tried = dict.fromkeys(_mesh_shape(lengths, spacing) for spacing in np.geomspace(1.6, 0.15, 60))
+    shapes = [shape for shape in tried if shape is not None]
     candidates: list[tuple[float, Mesh]] = []
     for order in (6, 5, 4):  # the first keeps the coarsest mesh, so later ones stop where they cost more
         meshes = [Mesh(shape, order, alpha) for shape in shapes]
         meshes = [m for m in meshes if not any(_mesh_cost(m, len(charges)) >= cost for cost, _ in candidates)]
-        k = bisect_left(range(len(meshes)), True, key=lambda k, m=meshes: _safe_error(m[k], charges, cell) <= accuracy)
+        k = bisect_left(meshes, True, key=lambda mesh: _safe_error(mesh, charges, cell) <= accuracy)
         if k < len(meshes):
             candidates.append((_mesh_cost(meshes[k], len(charges)), meshes[k]))
     if not candidates:
