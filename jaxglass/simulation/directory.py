@@ -31,6 +31,7 @@ class RunDirectory:
         except OSError:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
+            self._lock.close()
             raise ResourceError(f"run directory {self.path} is in use by {holder}; wait or choose another") from None
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()}")
