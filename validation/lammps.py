@@ -29,7 +29,7 @@ from jaxglass.model.potential import Potential, short_range_energy, splice
 from jaxglass.units import BAR_LAMMPS
 
 TABLE_START = 0.5  # A; closer pairs stop LAMMPS with an error
-TABLE_POINTS = 32_000
+TABLE_POINTS = 20_000
 COULOMB_CUTOFF = 4.0  # A; where the error of LAMMPS's erfc at nearest neighbours is smallest
 
 
