@@ -1,24 +1,15 @@
 """Forces, energy and stress of the hot path: pair kernel + mesh over a neighbour list."""
 
-from typing import NamedTuple
-
 import jax.numpy as jnp
 from jax import Array
 
 from jaxglass.engine import ewald
-from jaxglass.engine.kernel import pair_energy, pair_forces
+from jaxglass.engine.kernel import Energy, Forces, pair_energy, pair_forces
 from jaxglass.engine.mesh import mesh_forces
 from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import Plan
 from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
-
-
-class Forces(NamedTuple):
-    """Forces (N, 3) in eV/A; strain derivative of the potential energy (3, 3) in eV, zeros unless asked for."""
-
-    forces: Array
-    strain_derivative: Array
 
 
 def forces(
@@ -41,13 +32,6 @@ def forces(
     if derivatives:
         strain = strain - _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
     return Forces(pair.forces + mesh.forces, strain)
-
-
-class Energy(NamedTuple):
-    """Potential energy (eV) and its strain derivative (3, 3) in eV."""
-
-    energy: Array
-    strain_derivative: Array
 
 
 def energy(

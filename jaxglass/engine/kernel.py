@@ -32,8 +32,8 @@ from jaxglass.engine.shards import add, join, share
 from jaxglass.model.potential import Potential, splice
 
 
-class PairForces(NamedTuple):
-    """Forces (N, 3) in eV/A and strain derivative of the pair energy (3, 3) in eV (zeros unless asked for)."""
+class Forces(NamedTuple):
+    """Forces (N, 3) in eV/A; strain derivative of the energy (3, 3) in eV, zeros unless asked for."""
 
     forces: Array
     strain_derivative: Array
@@ -141,7 +141,7 @@ def pair_forces(
     cell: Array,
     neighbors: Neighbors,
     derivatives: bool = False,
-) -> PairForces:
+) -> Forces:
     """Pair forces of sorted atoms; `derivatives` adds the strain derivative (six more sums)."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     at, rows = encode(fractional, dtype), metric(cell, dtype)
@@ -162,12 +162,12 @@ def pair_forces(
     sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (zero,) * (9 if derivatives else 3))
     forces = join(plan.shards, jnp.stack(sums[:3], 1), species.shape[0]).astype(cell.dtype)
     if not derivatives:
-        return PairForces(forces, jnp.zeros((3, 3), cell.dtype))
-    return PairForces(forces, add(plan.shards, _strain_from_virial(sums[3:], cell.dtype)))
+        return Forces(forces, jnp.zeros((3, 3), cell.dtype))
+    return Forces(forces, add(plan.shards, _strain_from_virial(sums[3:], cell.dtype)))
 
 
-class PairEnergy(NamedTuple):
-    """Pair energy (eV) and its strain derivative (3, 3) in eV."""
+class Energy(NamedTuple):
+    """Energy (eV) and its strain derivative (3, 3) in eV."""
 
     energy: Array
     strain_derivative: Array
@@ -175,7 +175,7 @@ class PairEnergy(NamedTuple):
 
 def pair_energy(
     plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
-) -> PairEnergy:
+) -> Energy:
     """Buckingham + screened Coulomb energy and strain derivative of the same list, always in float64."""
     at, rows = encode(fractional, jnp.float64), metric(cell, jnp.float64)
     mine = share(plan.shards, species.shape[0])
@@ -201,7 +201,7 @@ def pair_energy(
 
     sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (jnp.zeros(len(mine.atoms)),) * 7)
     strain = _strain_from_virial(sums[1:], cell.dtype)
-    return PairEnergy(add(plan.shards, 0.5 * jnp.sum(sums[0])), add(plan.shards, strain))
+    return Energy(add(plan.shards, 0.5 * jnp.sum(sums[0])), add(plan.shards, strain))
 
 
 def _virial_terms(f: Array, x: Array, y: Array, z: Array) -> tuple[Array, ...]:
