@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,7 @@ def configure(device: str = "auto", cores: int = 1) -> None:
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_default_matmul_precision", "highest")
+    _keep_compiled_programs()
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if cores > 1:
@@ -34,6 +36,15 @@ def configure(device: str = "auto", cores: int = 1) -> None:
             f"engine.device = 'gpu': JAX finds only {jax.default_backend()}; "
             "install jaxglass[cuda] or set engine.device=cpu"
         )
+
+
+def _keep_compiled_programs() -> None:
+    """Compiled programs stay in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(Path(home) / "jaxglass" / "xla"))
 
 
 def shards_for(n_atoms: int, cores: int | None) -> int:

@@ -1,4 +1,6 @@
-"""Every test runs in float64; the small glass is made once per session."""
+"""Every test runs in float64; the small glass is made once per session; compiled programs stay in `.pytest_cache`."""
+
+import os
 
 import jax
 import pytest
@@ -9,6 +11,12 @@ from systems import Glass, Structure, glass_cells, glass_potential, make_glass  
 
 from jaxglass.model.potential import Potential  # noqa: E402
 from jaxglass.units import COULOMB_LAMMPS  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers and the programs that tests start compile each program once between them."""
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("xla")))
+    jax.config.update("jax_compilation_cache_dir", folder)
 
 
 @pytest.fixture(scope="session")

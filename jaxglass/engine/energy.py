@@ -19,6 +19,8 @@ from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice
 from jaxglass.pytree import pytree
 
+FAR = 1_000_000  # cell edges, or wave number: where the real and the reciprocal sum are zero to the last bit
+
 
 class Evaluation(NamedTuple):
     """Energy (eV), forces (N, 3) in eV/A and stress (3, 3) in eV/A^3, tension positive."""
@@ -41,7 +43,7 @@ def exact_energy(
     potential: Potential,
     near: Pairs,
     screened: Pairs,
-    alpha: float,
+    alpha: Array,
     n: Array,
     species: Array,
     fractional: Array,
@@ -81,12 +83,19 @@ def screened_energy(
 
 
 def device_pairs(fractional: np.ndarray, cell: np.ndarray, cutoff: float) -> Pairs:
-    """`pair_list` as device arrays."""
+    """`pair_list` as device arrays, filled up with pairs too far apart to count: few shapes, few compilations."""
     found = pair_list(fractional, cell, cutoff)
-    return Pairs(jnp.asarray(found.i), jnp.asarray(found.j), jnp.asarray(found.shift, float))
+    i, j, shift = (_filled(x, value) for x, value in ((found.i, 0), (found.j, 0), (found.shift, FAR)))
+    return Pairs(jnp.asarray(i), jnp.asarray(j), jnp.asarray(shift, float))
 
 
-@partial(jax.jit, static_argnames=("alpha",))
+def _filled(rows: np.ndarray, value: int) -> np.ndarray:
+    """`rows` with `value` appended until their number is m 2^k, 8 <= m < 16: at most an eighth more."""
+    step = 2 ** max(0, len(rows).bit_length() - 4)
+    return np.pad(rows, [(0, -len(rows) % step)] + [(0, 0)] * (rows.ndim - 1), constant_values=value)
+
+
+@jax.jit
 def _exact(potential, near, screened, alpha, n, species, fractional, cell):
     def strained(strain, fractional):
         deformed = cell @ (jnp.eye(3) + (strain + strain.T) / 2)
@@ -130,7 +139,8 @@ def evaluate(
     if mesh is None:
         splitting = splitting or ewald.exact_splitting(cell, len(fractional))
         screened = device_pairs(fractional, cell, splitting.cutoff)
-        found = _exact(potential, near, screened, splitting.alpha, jnp.asarray(splitting.n, float), *where)
+        n = jnp.asarray(_filled(splitting.n, FAR), float)
+        found = _exact(potential, near, screened, splitting.alpha, n, *where)
     else:
         screened = device_pairs(fractional, cell, coulomb_cutoff)
         found = _with_mesh(potential, near, screened, mesh, *where)

@@ -65,20 +65,18 @@ def reciprocal_energy(
     reciprocal = 2 * np.pi * inverse(cell).T
     chunk = max(1, min(512, len(n)))
     padding = -len(n) % chunk
-    padded = jnp.pad(jnp.asarray(n, cell.dtype), ((0, padding), (0, 0)))
-    weight = jnp.pad(jnp.ones(len(n), cell.dtype), (0, padding))
+    far = jnp.full((padding, 3), 1e6)  # fills the last chunk with wave vectors whose term underflows to zero
+    filled = jnp.concatenate([jnp.asarray(n, cell.dtype), far])
 
     @jax.checkpoint
-    def add(total, item):
-        n, weight = item
+    def add(total, n):
         k = n @ reciprocal
-        k2 = jnp.sum(k * k, axis=1) + (1 - weight)  # padding: any non-zero value
+        k2 = jnp.sum(k * k, axis=1)
         phase = 2 * np.pi * (n @ fractional.T)
         density2 = (jnp.cos(phase) @ charges) ** 2 + (jnp.sin(phase) @ charges) ** 2
-        return total + jnp.sum(weight * jnp.exp(-k2 / (4 * alpha**2)) / k2 * density2), None
+        return total + jnp.sum(jnp.exp(-k2 / (4 * alpha**2)) / k2 * density2), None
 
-    items = (padded.reshape(-1, chunk, 3), weight.reshape(-1, chunk))
-    total, _ = jax.lax.scan(add, jnp.zeros(()), items)
+    total, _ = jax.lax.scan(add, jnp.zeros(()), filled.reshape(-1, chunk, 3))
     return 4 * np.pi * coulomb_constant / volume * total
 
 

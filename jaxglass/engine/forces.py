@@ -8,6 +8,7 @@ from jaxglass.engine.kernel import Energy, Forces, pair_energy, pair_forces
 from jaxglass.engine.mesh import mesh_forces
 from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import Plan
+from jaxglass.engine.shards import collect
 from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
 
@@ -21,17 +22,18 @@ def forces(
     neighbors: Neighbors,
     derivatives: bool = False,
 ) -> Forces:
-    """Total forces of sorted atoms, in the arithmetic of `plan.precision`."""
+    """Total forces of sorted atoms, in the arithmetic of `plan.precision`; devices meet once, at the end."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     charges = potential.charges[species]
     pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
     mesh = mesh_forces(
         plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives, plan.shards
     )
-    strain = pair.strain_derivative + mesh.strain_derivative
+    forces, strain = collect(plan.shards, pair.forces + mesh.forces, pair.strain_derivative, len(species))
     if derivatives:
-        strain = strain - _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
-    return Forces(pair.forces + mesh.forces, strain)
+        background = _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
+        strain = strain + mesh.strain_derivative - background
+    return Forces(forces, strain)
 
 
 def energy(

@@ -28,7 +28,7 @@ from numpy.polynomial import chebyshev
 from jaxglass.engine.coordinates import cartesian, difference, encode, metric
 from jaxglass.engine.neighbors import Neighbors, chunks
 from jaxglass.engine.plan import CHUNK, Plan
-from jaxglass.engine.shards import add, join, share
+from jaxglass.engine.shards import add, share
 from jaxglass.model.potential import Potential, splice
 
 
@@ -142,7 +142,8 @@ def pair_forces(
     neighbors: Neighbors,
     derivatives: bool = False,
 ) -> Forces:
-    """Pair forces of sorted atoms; `derivatives` adds the strain derivative (six more sums)."""
+    """Pair forces on this device's part of the sorted atoms; `derivatives` adds their part of the strain derivative
+    (six more sums)."""
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     at, rows = encode(fractional, dtype), metric(cell, dtype)
     mine = share(plan.shards, species.shape[0])
@@ -160,10 +161,10 @@ def pair_forces(
         return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, terms, strict=True))
 
     sums = jax.lax.fori_loop(0, chunks(neighbors), chunk, (zero,) * (9 if derivatives else 3))
-    forces = join(plan.shards, jnp.stack(sums[:3], 1), species.shape[0]).astype(cell.dtype)
+    forces = jnp.stack(sums[:3], 1).astype(cell.dtype)
     if not derivatives:
         return Forces(forces, jnp.zeros((3, 3), cell.dtype))
-    return Forces(forces, add(plan.shards, _strain_from_virial(sums[3:], cell.dtype)))
+    return Forces(forces, _strain_from_virial(sums[3:], cell.dtype))
 
 
 class Energy(NamedTuple):

@@ -30,11 +30,12 @@ def share(shards: int, n_atoms: int) -> Share:
     return Share(jnp.minimum(atoms, n_atoms - 1), atoms < n_atoms)
 
 
-def join(shards: int, local: Array, n_atoms: int) -> Array:
-    """Rows of all devices, (n_atoms, ...)."""
+def collect(shards: int, rows: Array, part: Array, n_atoms: int) -> tuple[Array, Array]:
+    """Rows (n, 3) of all devices as (n_atoms, 3) and the sum of their `part` (3, 3): one exchange for both."""
     if shards == 1:
-        return local
-    return jax.lax.all_gather(local, AXIS, tiled=True)[:n_atoms]
+        return rows, part
+    everything = jax.lax.all_gather(jnp.concatenate([rows, part]), AXIS)
+    return everything[:, :-3].reshape(-1, 3)[:n_atoms], jnp.sum(everything[:, -3:], 0)
 
 
 def add(shards: int, local: Array) -> Array:
