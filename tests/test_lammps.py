@@ -114,11 +114,8 @@ def test_buck_coul_long_is_the_same_potential_outside_the_core(cells, potential_
     within("energy, eV/atom", (plain.energy - table.energy) / 504, 1e-9)
 
 
-@pytest.mark.xfail(
-    reason="known defect: 1.04e-8 to 1.08e-8 whatever the number of points, cause not found", strict=False
-)
 def test_tables_reproduce_the_potential_between_their_points(cells, potential_lammps):
-    """Colliding atoms reach into the core; four times as many points change nothing."""
+    """Colliding atoms reach into the core; four times as many points change nothing that matters."""
     structure = cells["collisions, sheared and rotated"]
     found = lammps.static(potential_lammps, *structure)
     finer = lammps.static(potential_lammps, *structure, points=4 * lammps.TABLE_POINTS)

@@ -43,7 +43,7 @@ def exact_energy(
     potential: Potential,
     near: Pairs,
     screened: Pairs,
-    alpha: Array,
+    alpha: Array | float,
     n: Array,
     species: Array,
     fractional: Array,
@@ -74,7 +74,7 @@ def buckingham_energy(potential: Potential, near: Pairs, species: Array, fractio
 
 
 def screened_energy(
-    potential: Potential, screened: Pairs, alpha: float, species: Array, fractional: Array, cell: Array
+    potential: Potential, screened: Pairs, alpha: Array | float, species: Array, fractional: Array, cell: Array
 ) -> Array:
     """Real-space part of the Ewald sum (eV)."""
     r = distances(screened, fractional, cell)

@@ -45,12 +45,14 @@ def half_space(cell: np.ndarray, k_max: float) -> np.ndarray:
     return grid[positive & (length <= k_max)]
 
 
-def real_space_energy(charges: Array, alpha: float, r: Array, i: Array, j: Array, coulomb_constant: Array) -> Array:
+def real_space_energy(
+    charges: Array, alpha: Array | float, r: Array, i: Array, j: Array, coulomb_constant: Array
+) -> Array:
     """Screened pair energies k q_i q_j erfc(alpha r)/r (eV), (P,)."""
     return coulomb_constant * charges[i] * charges[j] * jax.scipy.special.erfc(alpha * r) / r
 
 
-def self_energy(charges: Array, alpha: float, volume: Array, coulomb_constant: Array) -> Array:
+def self_energy(charges: Array, alpha: Array | float, volume: Array, coulomb_constant: Array) -> Array:
     """Self term and neutralising background (eV)."""
     own = -alpha / np.sqrt(np.pi) * jnp.sum(charges**2)
     background = -np.pi / (2 * volume * alpha**2) * jnp.sum(charges) ** 2
@@ -58,7 +60,7 @@ def self_energy(charges: Array, alpha: float, volume: Array, coulomb_constant: A
 
 
 def reciprocal_energy(
-    charges: Array, alpha: float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array
+    charges: Array, alpha: Array | float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array
 ) -> Array:
     """Exact reciprocal energy (eV), in chunks of wave vectors so that memory stays linear in the atoms."""
     volume = cell_volume(cell)

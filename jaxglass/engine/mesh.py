@@ -183,8 +183,8 @@ def _own_modes(mesh: Mesh, dtype) -> list[tuple[Array, Array, Array]]:
     modes = []
     for a in range(3):
         factors = [own_cloud(m, mesh.order)[int(b == a)] for b, m in enumerate(mesh.shape)]
-        factors[2] = factors[2][: len(fold)] * fold
-        modes.append(tuple(jnp.asarray(f, dtype) for f in factors))
+        x, y, z = (jnp.asarray(f, dtype) for f in (factors[0], factors[1], factors[2][: len(fold)] * fold))
+        modes.append((x, y, z))
     return modes
 
 
