@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from jaxglass.report.reference import ReferenceTable
 from jaxglass.report.run_record import RunRecord
-from jaxglass.report.thermo import ThermoHistory
+from jaxglass.report.thermo import StageSpan, ThermoHistory
 from jaxglass.report.wording import number_text
 
 WIDTH = 5.0  # inches
@@ -210,8 +210,13 @@ def history_figure(record: RunRecord) -> tuple[Figure, str] | None:
     figure.axes[-1].set_xlabel("time (ps)")
     figure.align_ylabels()
     _name_stages(figure.axes[0], thermo)
-    stages = "; ".join(f"{s.stage.replace('_', ' ')} {s.end - s.start:.4g} ps" for s in thermo.spans() if s.stage)
+    stages = "; ".join(_name_and_length(span) for span in thermo.spans() if span.stage)
     return figure, "The run from start to end" + (f": {stages}." if stages else ".")
+
+
+def _name_and_length(span: StageSpan) -> str:
+    name, length = span.stage.replace("_", " "), span.end - span.start
+    return f"{name} {length:.4g} ps" if length > 0 else f"{name} (minimisation)"
 
 
 def _panels(figure: Figure, count: int) -> Sequence[Axes]:

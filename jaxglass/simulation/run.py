@@ -5,11 +5,9 @@ intervals or larger lists; the host never writes what has not been checked. Ever
 forces from the state, so stopping between blocks changes nothing: killed and continued runs agree to the bit.
 """
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +16,8 @@ import numpy as np
 from jaxglass import units
 from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
-from jaxglass.engine.mesh import Mesh
 from jaxglass.engine.plan import CHUNK, Lists, Plan, choose_lists, largest_reach, make_plan
-from jaxglass.errors import CheckpointError, NumericalError, Preempted, ResourceError
+from jaxglass.errors import NumericalError, Preempted, ResourceError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
@@ -28,6 +25,7 @@ from jaxglass.simulation import rhythm as rhythms
 from jaxglass.simulation.block import BlockResult, Health, Rhythm, first_forces, run_block
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.position import Position, header, restored
 from jaxglass.simulation.progress import Progress
 from jaxglass.simulation.signals import StopRequest
 from jaxglass.simulation.stage import Stage
@@ -39,21 +37,6 @@ CHECKPOINT_SECONDS = 30.0
 MOST_ATTEMPTS = 12
 FASTEST_MOVE = 0.5  # A in one step
 COLLAPSE = -200.0  # eV per atom: far below any oxide, so only a pair inside its core barrier gets there
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a run stands: everything that decides what comes next. A checkpoint is this."""
-
-    stage: int
-    state: State
-    pace: rhythms.Pace
-    plan: Plan
-    elapsed_ps: float = 0.0
-    total_steps: int = 0
-    segments: tuple[str, ...] = ()
-    thermo_bytes: int | None = None
-    converged: bool = False
 
 
 @dataclass
@@ -195,7 +178,7 @@ class Simulation:
         steps: int,
         seconds: float,
     ) -> None:
-        self.thermo.append(rows(result.samples, samples, stage.name, here.elapsed_ps, stage.timestep, self.mass))
+        self.thermo.append(rows(result.samples, samples, stage.name, here.elapsed_ps, stage.time_per_step, self.mass))
         converged = stage.ensemble == "minimise" and float(health.largest_force) < stage.force_tolerance
         self.position = replace(
             here,
@@ -205,7 +188,7 @@ class Simulation:
             converged=converged,
         )
         if stage.record:
-            self.frames.add(here.elapsed_ps + int(result.state.step) * stage.timestep, result.state.system)
+            self.frames.add(here.elapsed_ps + int(result.state.step) * stage.time_per_step, result.state.system)
         density = self.mass / float(result.state.system.volume) * units.G_PER_CM3
         temperature = float(result.samples.temperature[samples - 1]) if stage.ensemble != "minimise" else 0.0
         self.progress.show(stage.name, self.position.total_steps, temperature, density, seconds, steps)
@@ -271,7 +254,7 @@ class Simulation:
 
     def _next_stage(self) -> None:
         ended, here = self.stages[self.position.stage], self.position
-        elapsed = here.elapsed_ps + (0.0 if ended.ensemble == "minimise" else int(here.state.step) * ended.timestep)
+        elapsed = here.elapsed_ps + int(here.state.step) * ended.time_per_step
         skipped = ended.steps - int(here.state.step)
         position = replace(
             here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False
@@ -302,7 +285,7 @@ class Simulation:
             here = replace(here, segments=(*here.segments, name))
             self.frames = Frames()
         self.position = replace(here, thermo_bytes=self.thermo.sync())
-        save(self.directory.checkpoints, here.total_steps, _header(self.position), self.position.state)
+        save(self.directory.checkpoints, here.total_steps, header(self.position), self.position.state)
         self.saved = time.monotonic()
 
     def _resume(self, fresh: Position) -> Position:
@@ -311,7 +294,7 @@ class Simulation:
             return fresh
         if found.note:
             self.progress.say(f"checkpoint skipped: {found.note}")
-        position = _position(found.header, found.restore(fresh.state))
+        position = restored(found.header, found.restore(fresh.state))
         if position.plan.shards > len(jax.devices()):
             self.progress.say(
                 f"the run used {position.plan.shards} cores, now {len(jax.devices())}: equal within rounding, "
@@ -361,36 +344,3 @@ def _grown(size: int, needed: int) -> int:
 
 def _at_least(fresh: Lists, old: Lists) -> Lists:
     return replace(fresh, outer=max(fresh.outer, old.outer), inner=max(fresh.inner, old.inner))
-
-
-def _header(position: Position) -> dict[str, Any]:
-    rest = {key: value for key, value in position.__dict__.items() if key not in ("state", "plan", "pace")}
-    return json.loads(json.dumps(rest)) | {
-        "plan": asdict(position.plan) | {"mesh": list(position.plan.mesh)},
-        "pace": asdict(position.pace),
-    }
-
-
-def _position(header: dict[str, Any], state: State) -> Position:
-    try:
-        stored = dict(header["plan"])
-        shape, order, alpha = stored.pop("mesh")
-        lists = stored.pop("lists")
-        plan = Plan(
-            mesh=Mesh((shape[0], shape[1], shape[2]), order, alpha),
-            lists=Lists(**lists | {"grid": tuple(lists["grid"])}),
-            **stored,
-        )
-        return Position(
-            stage=header["stage"],
-            state=state,
-            pace=rhythms.Pace(**header["pace"]),
-            plan=plan,
-            elapsed_ps=header["elapsed_ps"],
-            total_steps=header["total_steps"],
-            segments=tuple(header["segments"]),
-            thermo_bytes=header["thermo_bytes"],
-            converged=header["converged"],
-        )
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"checkpoint header is incomplete ({error}); start in a new directory") from error

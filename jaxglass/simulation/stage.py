@@ -34,3 +34,8 @@ class Stage:
             raise ConfigError(f"stage {self.name}: ensemble '{self.ensemble}' must be one of {', '.join(ENSEMBLES)}")
         if self.steps < 1:
             raise ConfigError(f"stage {self.name}: {self.steps} steps, must be at least 1")
+
+    @property
+    def time_per_step(self) -> float:
+        """Physical time (ps) that passes in one step: none in a minimisation."""
+        return 0.0 if self.ensemble == "minimise" else self.timestep
