@@ -19,6 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_compilation_cache_dir", folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no worker ends long after the other."""
+    items.sort(key=lambda item: item.path.stem not in ("test_run", "test_dynamics", "test_lammps"))
+
+
 @pytest.fixture(scope="session")
 def potential() -> Potential:
     """The Li-B-P-O potential with CODATA constants."""
