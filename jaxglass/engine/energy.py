@@ -19,8 +19,6 @@ from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice
 from jaxglass.pytree import pytree
 
-FAR = 1_000_000  # cell edges, or wave number: where the real and the reciprocal sum are zero to the last bit
-
 
 class Evaluation(NamedTuple):
     """Energy (eV), forces (N, 3) in eV/A and stress (3, 3) in eV/A^3, tension positive."""
@@ -85,7 +83,7 @@ def screened_energy(
 def device_pairs(fractional: np.ndarray, cell: np.ndarray, cutoff: float) -> Pairs:
     """`pair_list` as device arrays, filled up with pairs too far apart to count: few shapes, few compilations."""
     found = pair_list(fractional, cell, cutoff)
-    i, j, shift = (_filled(x, value) for x, value in ((found.i, 0), (found.j, 0), (found.shift, FAR)))
+    i, j, shift = (_filled(x, value) for x, value in ((found.i, 0), (found.j, 0), (found.shift, ewald.FAR)))
     return Pairs(jnp.asarray(i), jnp.asarray(j), jnp.asarray(shift, float))
 
 
@@ -139,7 +137,7 @@ def evaluate(
     if mesh is None:
         splitting = splitting or ewald.exact_splitting(cell, len(fractional))
         screened = device_pairs(fractional, cell, splitting.cutoff)
-        n = jnp.asarray(_filled(splitting.n, FAR), float)
+        n = jnp.asarray(_filled(splitting.n, ewald.FAR), float)
         found = _exact(potential, near, screened, splitting.alpha, n, *where)
     else:
         screened = device_pairs(fractional, cell, coulomb_cutoff)

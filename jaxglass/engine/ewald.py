@@ -16,6 +16,8 @@ from jax import Array
 
 from jaxglass.model.cell import cell_volume, inverse
 
+FAR = 1_000_000  # cell edges, or wave number: fills up arrays with terms that are exactly 0
+
 
 class Splitting(NamedTuple):
     """`alpha` (1/A), real-space `cutoff` (A) and the integer wave vectors `n` (half space, (K, 3))."""
@@ -67,8 +69,7 @@ def reciprocal_energy(
     reciprocal = 2 * np.pi * inverse(cell).T
     chunk = max(1, min(512, len(n)))
     padding = -len(n) % chunk
-    far = jnp.full((padding, 3), 1e6)  # fills the last chunk with wave vectors whose term underflows to zero
-    filled = jnp.concatenate([jnp.asarray(n, cell.dtype), far])
+    filled = jnp.pad(jnp.asarray(n, cell.dtype), [(0, padding), (0, 0)], constant_values=FAR)
 
     @jax.checkpoint
     def add(total, n):

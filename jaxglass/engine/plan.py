@@ -13,46 +13,12 @@ from jaxglass.errors import ConfigError, ResourceError
 from jaxglass.model.pair_list import widths
 from jaxglass.units import COULOMB
 
+# fmt: off
 MESH_SIZES = (
-    12,
-    15,
-    16,
-    18,
-    20,
-    24,
-    25,
-    27,
-    30,
-    32,
-    36,
-    40,
-    45,
-    48,
-    50,
-    54,
-    60,
-    64,
-    72,
-    75,
-    80,
-    90,
-    96,
-    100,
-    108,
-    120,
-    125,
-    128,
-    135,
-    144,
-    150,
-    160,
-    180,
-    192,
-    200,
-    216,
-    240,
-    256,
+    12, 15, 16, 18, 20, 24, 25, 27, 30, 32, 36, 40, 45, 48, 50, 54, 60, 64, 72, 75,
+    80, 90, 96, 100, 108, 120, 125, 128, 135, 144, 150, 160, 180, 192, 200, 216, 240, 256,
 )
+# fmt: on
 LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
 CHUNK = 16  # neighbour rows per fused pass of the kernel
 
@@ -105,11 +71,8 @@ def choose_mesh(cell: np.ndarray, charges: np.ndarray, alpha: float, accuracy: f
     tried = dict.fromkeys(_mesh_shape(lengths, spacing) for spacing in np.geomspace(1.6, 0.15, 60))
     shapes = [shape for shape in tried if shape is not None]
     candidates: list[tuple[float, Mesh]] = []
-    for order in (
-        8,
-        6,
-        4,
-    ):  # even ones vectorise well; the first keeps the coarsest mesh, so later ones stop where they cost more
+    # even orders vectorise well; the first keeps the coarsest mesh, so later ones stop where they cost more
+    for order in (8, 6, 4):
         meshes = [Mesh(shape, order, alpha) for shape in shapes]
         meshes = [m for m in meshes if not any(_mesh_cost(m, len(charges)) >= cost for cost, _ in candidates)]
         k = bisect_left(meshes, True, key=lambda mesh: rms_force_error(mesh, charges, cell) <= accuracy)
