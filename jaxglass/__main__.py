@@ -82,9 +82,7 @@ def _run_name(*, _root_: Any) -> str:
         )
     except Exception:  # the task itself reports what is wrong with the settings
         return "refused"
-    if config.get("task") != "study":
-        return str(config.get("task"))
-    return f"{config.get('glass.li2o'):g}LiBP-{config.get('glass.n_atoms')}-seed{config.get('seed')}-{config.hash}"
+    return config.name
 
 
 def _task(cfg: Any) -> JaxglassError | None:
@@ -118,6 +116,10 @@ def _run(cfg: Any) -> None:
         from jaxglass.evaluate import run_evaluate
 
         run_evaluate(config, path)
+    elif config.get("task") == "ensemble":
+        from jaxglass.ensemble import run_ensemble
+
+        run_ensemble(config, path, OmegaConf.to_yaml(cfg, resolve=True))
     else:
         from jaxglass.study import run_study
 

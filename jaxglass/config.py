@@ -14,7 +14,8 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "report")
-TASKS = ("study", "evaluate", "doctor")
+TASKS = ("study", "ensemble", "evaluate", "doctor")
+LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
@@ -120,6 +121,25 @@ class Config:
             physics["engine"].pop(key, None)
         return hashlib.sha256(json.dumps(physics, sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def name(self) -> str:
+        """Name of the default run directory: what it is, and the hash of its settings."""
+        task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
+        if task == "ensemble":
+            return f"ensemble-{self.hash}"
+        return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
+
+    def lanes(self, n_atoms: int) -> list["Config"]:
+        """One study of `n_atoms` per composition and seed of an ensemble."""
+        compositions, seeds = _listed(self.get("glass.li2o")), _listed(self.get("seed"))
+        return [
+            Config(
+                {**self.values, "task": "study", "seed": seed, "glass": {"li2o": x, "n_atoms": n_atoms}}, self.stages
+            )
+            for x in compositions
+            for seed in seeds
+        ]
+
 
 def conf_folder() -> Path:
     """The configuration folder: inside an installed package, beside it in a checkout."""
@@ -137,9 +157,7 @@ def check_config(values: Mapping[str, Any]) -> Config:
         if last in FORBIDDEN:
             problems.append(f"{key}: code cannot be named in settings")
         elif key in RULES:
-            reason = RULES[key].problem(value)
-            if reason:
-                problems.append(f"{key} = {value!r}: {reason}")
+            problems += [f"{key} = {value!r}: {reason}" for reason in _reasons(key, value, flat.get("task"))]
         elif key not in known and not key.startswith(FREE_FORM):
             near = difflib.get_close_matches(key, known, 1, 0.5) or difflib.get_close_matches(
                 last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5
@@ -163,6 +181,23 @@ def check_config(values: Mapping[str, Any]) -> Config:
     if problems:
         raise ConfigError("; ".join(problems))
     return Config(values, stages)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _reasons(key: str, value: Any, task: Any) -> list[str]:
+    """Why `value` is refused for `key`; lists are for the lanes of an ensemble."""
+    if not isinstance(value, (list, tuple)) or key not in LANES:
+        found = [RULES[key].problem(value)]
+    elif task != "ensemble":
+        found = ["a list needs task=ensemble, or jaxglass -m for a sweep"]
+    elif not value or len(set(map(str, value))) < len(value):
+        found = ["must be different values, at least one"]
+    else:
+        found = [RULES[key].problem(item) for item in value]
+    return [reason for reason in found if reason]
 
 
 def _flatten(node: Mapping[str, Any], known: set[str], prefix: str = ""):

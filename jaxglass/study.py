@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,8 +9,6 @@ from jaxglass.config import Config
 from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, Preempted
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation.directory import RunDirectory
-from jaxglass.simulation.files import write_json
-from jaxglass.units import G_PER_CM3
 
 
 def run_study(config: Config, path: Path, config_yaml: str) -> None:
@@ -33,85 +30,17 @@ def run_study(config: Config, path: Path, config_yaml: str) -> None:
 
 def melt_quench(config: Config, directory: RunDirectory) -> None:
     """Make the glass: glass.extxyz, glass.data, thermo.csv, trajectory, and its entry in results.json."""
-    from jaxglass.analysis.statistics import mean_over_frames
-    from jaxglass.engine.plan import check_memory, make_plan
-    from jaxglass.manifest import manifest
     from jaxglass.model.composition import compose
-    from jaxglass.parameters import check_neutral, load_parameters
-    from jaxglass.protocols.melt_quench import MeltQuench
-    from jaxglass.protocols.packing import cube, random_packing
-    from jaxglass.runtime import available_cores, check_compiler, configure, shards_for
-    from jaxglass.simulation.rhythm import check_width
-    from jaxglass.simulation.run import run
-    from jaxglass.structures import to_atoms, write_structure
+    from jaxglass.runtime import available_cores, configure, shards_for
 
-    engine = config.get("engine")
-    configure(engine["device"], engine["cores"] or available_cores())
-    seed = int(config.get("seed"))
-    composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
-    protocol = MeltQuench(**config.get("protocol"))
-    stages = protocol.stages()
-    elements = tuple(composition.counts)
-    parameters = load_parameters(config.get("potential"), elements, composition.counts)
-    species = np.repeat(np.arange(len(elements)), list(composition.counts.values()))
-    check_neutral(parameters.potential, species, config.get("engine.allow_background"))
-    charges, cell = np.asarray(parameters.potential.charges)[species], cube(composition, protocol.start_density)
-    reach = max(parameters.potential.cutoff, engine["coulomb_cutoff"] or 0.0)
-    check_memory(composition.n_atoms, composition.n_atoms / np.linalg.det(cell), reach)
-    check_width(cell, reach)
-    plan = make_plan(
-        cell,
-        charges,
-        parameters.potential.cutoff,
-        float(engine["coulomb_accuracy"]),
-        engine["precision"],
-        engine["coulomb_cutoff"],
-        volume_margin=1.35,
-        shards=shards_for(composition.n_atoms, engine["cores"]),
-    )
-    check_compiler()
-    system = random_packing(composition, protocol.start_density, seed)
+    cores = config.get("engine.cores")
+    configure(config.get("engine.device"), cores or available_cores())
+    from jaxglass.recipe import make_recipe, record_glass
+    from jaxglass.simulation.run import run_lane
 
-    write_json(directory.path / "manifest.json", manifest(config.hash, seed, plan.precision))
-    finished = run(directory, stages, system, parameters.potential, plan, seed)
-    atoms = to_atoms(finished.system)
-    write_structure(directory.path / "glass.extxyz", atoms, system.elements)
-    write_structure(directory.path / "glass.data", atoms, system.elements)
-    mass = float(np.asarray(system.masses).sum())
-    volumes = np.abs(np.linalg.det(finished.trajectory.cell))
-    density = mean_over_frames(mass / volumes * G_PER_CM3, "g/cm3")
-    boron = parameters.boron
-    directory.add_results(
-        glass={
-            "label": composition.label,
-            "li2o": composition.li2o,
-            "requested_li2o": composition.requested,
-            "n_atoms": composition.n_atoms,
-            "counts": composition.counts,
-            "a_bo": None
-            if boron is None
-            else {"value": boron.value, "unit": "eV", "rule": boron.rule, "n4_law": boron.n4},
-        },
-        melt_quench={
-            "density": {"value": density.value, "error": density.error, "unit": "g/cm3", "reason": density.reason},
-            "quench_rate": _exact(protocol.quench_rate, "K/ps"),
-            "melt_temperature": _exact(protocol.melt_temperature, "K"),
-            "frames": _exact(len(finished.trajectory.time), "1"),
-        },
-        provenance={
-            "seed": seed,
-            "config_hash": config.hash,
-            "plan": {
-                "buckingham_cutoff_A": plan.cutoff,
-                "coulomb_cutoff_A": plan.coulomb_cutoff,
-                "splitting_alpha_per_A": plan.mesh.alpha,
-                "mesh": list(plan.mesh.shape),
-                "spline_order": plan.mesh.order,
-                "accuracy_eV_per_A": plan.accuracy,
-                "precision": plan.precision,
-            },
-        },
-    )
+    n_atoms = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms"))).n_atoms
+    recipe = make_recipe(config, shards_for(n_atoms, cores))
+    record_glass(recipe, directory, run_lane(recipe.lane(directory)))
 
 
 def structure(config: Config, directory: RunDirectory) -> None:
@@ -160,7 +89,3 @@ def read_trajectory(directory: RunDirectory) -> Trajectory:
         species=np.array([elements.index(s) for s in symbols]),
         elements=elements,
     )
-
-
-def _exact(value: float, unit: str) -> dict[str, Any]:
-    return {"value": value, "error": None, "unit": unit, "reason": "a setting, not a measurement"}

@@ -3,6 +3,7 @@
 import math
 import os
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -156,6 +157,24 @@ def choose_lists(
     if offsets * occupancy >= n_atoms:
         grid, occupancy = (1, 1, 1), n_atoms
     return Lists((grid[0], grid[1], grid[2]), occupancy, rows(far), rows(close))
+
+
+def at_least(fresh: Lists, old: Lists) -> Lists:
+    """`fresh` with no fewer rows than `old`."""
+    return replace(fresh, outer=max(fresh.outer, old.outer), inner=max(fresh.inner, old.inner))
+
+
+def common_plan(plans: Sequence[Plan]) -> Plan:
+    """One plan for several cells: the mesh of the largest, the coarsest grid (valid for all), room for the most."""
+    largest = max(plans, key=lambda plan: plan.largest_volume)
+    coarsest = min((plan.lists for plan in plans), key=lambda lists: math.prod(lists.grid))
+    lists = replace(
+        coarsest,
+        occupancy=max(plan.lists.occupancy for plan in plans if plan.lists.grid == coarsest.grid),
+        outer=max(plan.lists.outer for plan in plans),
+        inner=max(plan.lists.inner for plan in plans),
+    )
+    return replace(largest, lists=lists, orthorhombic=all(plan.orthorhombic for plan in plans))
 
 
 def largest_reach(cell: np.ndarray) -> float:

@@ -4,7 +4,10 @@
 
 All counts are traced, so a block of any length and any rebuilding rhythm runs in the same program; only list
 capacities and the ensemble recompile. Nothing leaves the program until its end: the host then checks `Health`
-and either keeps the block or discards it whole and repeats it from the state before (simulation.run).
+and either keeps the block or discards it whole and repeats it from the state before (simulation.lane).
+
+`run_block` advances one glass, its atoms divided over the devices of the plan. `run_blocks` advances many as a
+leading axis, each with its own cell, potential, temperature, pressure and rhythm, the lanes divided over all devices.
 """
 
 from dataclasses import replace
@@ -27,6 +30,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import kinetic_energy, temperature
 from jaxglass.pytree import pytree
 
+LANE = "lane"  # mesh axis of an ensemble
 MAX_SAMPLES = 64  # rows of the sample buffer of a block
 
 
@@ -80,6 +84,16 @@ class BlockResult(NamedTuple):
     samples: Samples
 
 
+class Order(NamedTuple):
+    """What one block takes; for `run_blocks` every leaf with a leading axis of lanes."""
+
+    potential: Potential
+    control: Control
+    rhythm: Rhythm
+    samples: Array
+    state: State
+
+
 def _healthy() -> Health:
     zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
     low = jnp.asarray(-jnp.inf)
@@ -109,6 +123,32 @@ def run_block(
     arguments: a run that is interrupted between blocks continues to the same bits.
     """
     return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
+
+
+@partial(jax.jit, static_argnames=("plan", "ensemble"))
+def run_blocks(plan: Plan, ensemble: str, lanes: Order) -> BlockResult:
+    """`run_block` for many lanes in one program; a lane with no samples stays as it is.
+
+    Lanes never exchange anything. A CPU device takes its lanes one after another (one lane fills its vector units, and
+    its lists stay in cache), other devices all at once.
+    """
+    count = len(lanes.samples)
+    devices = jax.devices()[: min(count, len(jax.devices()))]
+    missing = -count % len(devices)
+    filled = jax.tree.map(lambda x: jnp.concatenate([x, *([x[:1]] * missing)]), lanes)
+    filled = filled._replace(samples=filled.samples.at[count:].set(0))
+
+    def block(order: Order) -> BlockResult:
+        return _block(plan, ensemble, *order)
+
+    def all_lanes(orders: Order) -> BlockResult:
+        return jax.lax.platform_dependent(orders, cpu=lambda o: jax.lax.map(block, o), default=jax.vmap(block))
+
+    lane = PartitionSpec(LANE)
+    divided = jax.shard_map(
+        all_lanes, mesh=Mesh(np.array(devices), (LANE,)), in_specs=lane, out_specs=lane, check_vma=False
+    )
+    return jax.tree.map(lambda x: x[:count], divided(filled))
 
 
 def _block(

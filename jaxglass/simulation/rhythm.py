@@ -88,6 +88,12 @@ def choose(plan: Plan, cell: np.ndarray, pace: Pace, interval: int) -> Rhythm:
     )
 
 
+def rest() -> Rhythm:
+    """The rhythm of a block that does nothing."""
+    none, zero = jnp.asarray(0), jnp.asarray(0.0)
+    return Rhythm(none, none, none, zero, zero)
+
+
 def blend(old: Pace, new: Pace) -> Pace:
     """Follow a faster pace at once, a slower one gradually."""
     return replace(

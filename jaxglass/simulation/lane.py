@@ -1,0 +1,329 @@
+"""One glass on its way through its stages: which block comes next, and what becomes of the one just run.
+
+A block that any list failed to cover is discarded whole and ordered again from the state before it, with shorter
+intervals or larger lists; nothing is written that has not been checked. Every block rebuilds its lists from the
+state, so stopping between blocks changes nothing: killed and continued runs agree to the bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxglass import units
+from jaxglass.dynamics.ensembles import Control
+from jaxglass.dynamics.state import State, start
+from jaxglass.engine.plan import CHUNK, Lists, Plan, at_least, choose_lists, largest_reach, make_plan
+from jaxglass.errors import JaxglassError, NumericalError, ResourceError
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System, maxwell_boltzmann
+from jaxglass.model.trajectory import Trajectory
+from jaxglass.simulation import rhythm as rhythms
+from jaxglass.simulation.block import BlockResult, Health, Order, first_forces
+from jaxglass.simulation.checkpoint import load_latest, save
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.position import Position, header, restored
+from jaxglass.simulation.stage import Stage
+from jaxglass.simulation.thermo import ThermoFile, rows
+
+INTERVAL = 72  # steps between samples: many divisors, so that the rhythm of the lists has a choice
+FRAME_SAMPLES = 10  # samples between recorded frames
+MOST_ATTEMPTS = 12
+FASTEST_MOVE = 0.5  # A in one step
+COLLAPSE = -200.0  # eV per atom: far below any oxide, so only a pair inside its core barrier gets there
+
+
+@dataclass
+class Frames:
+    """Frames of the current checkpoint interval, not yet on disk."""
+
+    time: list[float] = field(default_factory=list)
+    fractional: list[np.ndarray] = field(default_factory=list)
+    cell: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, time_ps: float, system: System) -> None:
+        """Keep the current frame."""
+        self.time.append(time_ps)
+        self.fractional.append(np.asarray(system.fractional))
+        self.cell.append(np.asarray(system.cell))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Result of a run: the final system and the recorded frames."""
+
+    system: System
+    trajectory: Trajectory
+    plan: Plan
+
+
+def control_of(stage: Stage) -> Control:
+    """The traced settings of a stage."""
+    return Control(
+        timestep=jnp.asarray(stage.timestep),
+        temperature_start=jnp.asarray(float(stage.temperature[0])),
+        temperature_end=jnp.asarray(float(stage.temperature[1])),
+        steps=jnp.asarray(float(stage.steps)),
+        pressure=jnp.asarray(stage.pressure / units.GPA),
+        thermostat_time=jnp.asarray(stage.thermostat_time),
+        barostat_time=jnp.asarray(stage.barostat_time),
+    )
+
+
+class Lane:
+    """A glass, its stages and its run directory; `error` once it has failed."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        stages: Sequence[Stage],
+        system: System,
+        potential: Potential,
+        plan: Plan,
+        seed: int,
+    ):
+        """Start `stages` from `system`, or from the newest checkpoint in `directory` (`notes` say what was found)."""
+        self.directory, self.stages, self.potential, self.seed = directory, list(stages), potential, seed
+        self.mass = float(jnp.sum(system.masses))
+        self.error: JaxglassError | None = None
+        self.notes: list[str] = []
+        self.attempts = 0
+        pace = rhythms.first_pace(self.stages[0].temperature[0], self.stages[0].timestep)
+        self.position = self._resume(Position(0, self._enter(self.stages[0], system), pace, plan))
+        directory.forget_segments_except(list(self.position.segments))
+        self.thermo = ThermoFile(directory.path / "thermo.csv", self.position.thermo_bytes)
+        self.frames = Frames()
+        self.shown = (0.0, 0.0)  # temperature (K) and density (g/cm3) of the last sample
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything left to do."""
+        return self.error is None and self.position.stage < len(self.stages)
+
+    @property
+    def stage(self) -> Stage:
+        """The present stage, the last one at the end."""
+        return self.stages[min(self.position.stage, len(self.stages) - 1)]
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    # -- one block -----------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Mesh, lists and first forces for the present state; both may enlarge the plan."""
+        here = self._with_forces(self._fit_mesh(self.position))
+        rhythms.check_width(np.asarray(here.state.system.cell), here.plan.reach)
+        self.position = here
+
+    def adopt(self, plan: Plan) -> None:
+        """Go on with the plan that all lanes share."""
+        self.position = replace(self.position, plan=plan)
+
+    def order(self, most_samples: int) -> Order:
+        """The next block, at most `most_samples` samples long."""
+        here, done = self.position, int(self.position.state.step)
+        interval = min(INTERVAL, self.stage.steps - done)
+        samples = min(most_samples, (self.stage.steps - done) // interval)
+        rhythm = rhythms.choose(here.plan, np.asarray(here.state.system.cell), here.pace, interval)
+        return Order(self.potential, control_of(self.stage), rhythm, jnp.asarray(samples), here.state)
+
+    def rest(self) -> Order:
+        """A block of no steps, for a lane that waits, has ended or has failed."""
+        return Order(self.potential, control_of(self.stage), rhythms.rest(), jnp.asarray(0), self.position.state)
+
+    def take(self, order: Order, result: BlockResult) -> int:
+        """Keep the block, or change pace or plan so that the next order repeats it; steps gained."""
+        health, samples = jax.device_get(result.health), int(order.samples)
+        self._refuse_bad_physics(health, result, samples)
+        better = self._repair(health, result, order)
+        if better is None:
+            self.attempts = 0
+            return self._accept(order, health, result)
+        self.attempts += 1
+        if self.attempts == MOST_ATTEMPTS:
+            raise ResourceError(
+                f"stage {self.stage.name}, step {int(self.position.state.step)}: neighbour lists still fail after "
+                f"{MOST_ATTEMPTS} attempts (rows {int(health.outer_rows)} of {self.position.plan.lists.outer}); "
+                "lower the time step or the temperature"
+            )
+        self.position = better
+        return 0
+
+    def _with_forces(self, here: Position) -> Position:
+        """The position with its first forces, in lists large enough for them."""
+        if int(here.state.step) > 0:
+            return here
+        found = first_forces(here.plan, self.potential, here.state)
+        lists = here.plan.lists
+        if int(found.rows) > lists.outer or int(found.occupancy) > lists.occupancy:
+            larger = replace(
+                lists, outer=_grown(lists.outer, int(found.rows)), occupancy=len(here.state.system.species)
+            )
+            return self._with_forces(replace(here, plan=replace(here.plan, lists=larger)))
+        return replace(here, state=found.state)
+
+    def _accept(self, order: Order, health: Health, result: BlockResult) -> int:
+        stage, here, samples = self.stage, self.position, int(order.samples)
+        self.thermo.append(rows(result.samples, samples, stage.name, here.elapsed_ps, stage.time_per_step, self.mass))
+        steps = int(result.state.step) - int(here.state.step)
+        self.position = replace(
+            here,
+            state=result.state,
+            pace=rhythms.blend(here.pace, rhythms.measured(health, order.rhythm)),
+            total_steps=here.total_steps + steps,
+            converged=stage.ensemble == "minimise" and float(health.largest_force) < stage.force_tolerance,
+        )
+        step = int(result.state.step)
+        if stage.record and (step % (FRAME_SAMPLES * INTERVAL) == 0 or self.stage_done):
+            self.frames.add(here.elapsed_ps + step * stage.time_per_step, result.state.system)
+        density = self.mass / float(result.state.system.volume) * units.G_PER_CM3
+        temperature = float(result.samples.temperature[samples - 1]) if stage.ensemble != "minimise" else 0.0
+        self.shown = temperature, density
+        return steps
+
+    def _refuse_bad_physics(self, health: Health, result: BlockResult, samples: int) -> None:
+        where = f"stage {self.stage.name}, steps up to {int(self.position.state.step) + samples * INTERVAL}"
+        atom = int(health.fastest_atom)
+        species = result.state.system.elements[int(result.state.system.species[atom])]
+        if not bool(health.finite):
+            if not health.inner_excess > 0:  # otherwise the list is to blame: repeat with a better one
+                raise NumericalError(
+                    f"{where}: energy or positions are not finite (atom {atom}, {species}); last good state kept"
+                )
+        elif float(health.fastest) > FASTEST_MOVE and not health.inner_excess > 0:
+            raise NumericalError(
+                f"{where}: atom {atom} ({species}) moved {float(health.fastest):.2f} A in one step (limit "
+                f"{FASTEST_MOVE} A); "
+                "last good state kept; use a shorter time step or a better start"
+            )
+        else:
+            lowest = float(np.min(np.asarray(result.samples.potential_energy)[:samples]))
+            lowest /= len(result.state.system.species)
+            if lowest < COLLAPSE:
+                raise NumericalError(
+                    f"{where}: {lowest:.0f} eV per atom: two ions collapsed into each other; last good state kept"
+                )
+
+    def _repair(self, health: Health, result: BlockResult, order: Order) -> Position | None:
+        """A position to repeat the block from, or None when every list was complete and valid."""
+        here, plan = self.position, self.position.plan
+        lists = plan.lists
+        if (
+            int(health.outer_rows) > lists.outer
+            or int(health.inner_rows) > lists.inner
+            or int(health.occupancy) > lists.occupancy
+        ):
+            return replace(here, plan=replace(plan, lists=_larger(lists, health)))
+        if bool(health.coarse):
+            cell = np.asarray(here.state.system.cell)
+            fresh = choose_lists(plan, cell * 0.97, len(here.state.system.species), outer_skin=2.5, inner_skin=0.9)
+            return replace(here, plan=replace(plan, lists=at_least(fresh, lists)))
+        cells = np.asarray(result.samples.cell)[: int(order.samples)]
+        needed = plan.reach + float(order.rhythm.inner_skin)
+        too_narrow = np.isfinite(cells).all() and min(map(largest_reach, cells)) < needed
+        if float(health.inner_excess) > 0 or float(health.outer_excess) > 0 or too_narrow or not bool(health.finite):
+            return replace(here, pace=rhythms.slower(here.pace))
+        return None
+
+    def _fit_mesh(self, here: Position) -> Position:
+        """A finer mesh once the cell has outgrown the one it was planned for."""
+        plan, cell = here.plan, np.asarray(here.state.system.cell)
+        volume = abs(np.linalg.det(cell))
+        if volume <= plan.largest_volume:
+            return here
+        charges = np.asarray(self.potential.charges)[np.asarray(here.state.system.species)]
+        fresh = make_plan(cell, charges, plan.cutoff, plan.relative_accuracy, plan.precision, plan.coulomb_cutoff, 1.3)
+        fresh = replace(fresh, lists=at_least(fresh.lists, plan.lists), shards=plan.shards)
+        return replace(here, plan=fresh)
+
+    # -- stages --------------------------------------------------------------------------------------------------
+
+    @property
+    def stage_done(self) -> bool:
+        """Whether the present stage has run its steps, or its minimisation has converged."""
+        return self.position.converged or int(self.position.state.step) >= self.stage.steps
+
+    def next_stage(self) -> None:
+        """Enter the stage after the present one."""
+        ended, here = self.stage, self.position
+        elapsed = here.elapsed_ps + int(here.state.step) * ended.time_per_step
+        skipped = ended.steps - int(here.state.step)
+        position = replace(
+            here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False
+        )
+        if position.stage < len(self.stages):
+            stage = self.stages[position.stage]
+            pace = rhythms.first_pace(stage.temperature[0], stage.timestep) if stage.draw_velocities else here.pace
+            position = replace(position, state=self._enter(stage, here.state.system), pace=pace)
+        self.position = position
+
+    def _enter(self, stage: Stage, system: System) -> State:
+        if stage.draw_velocities:
+            system = maxwell_boltzmann(system, stage.temperature[0], self.seed)
+        elif stage.ensemble == "minimise":
+            system = replace(system, momenta=jnp.zeros_like(system.momenta))
+        return start(system)
+
+    # -- disk ----------------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Frames and thermo first, durably; then the checkpoint that refers to them."""
+        here = self.position
+        if self.frames.time:
+            name = f"{here.total_steps:09d}.npz"
+            self.directory.write_segment(
+                name, np.array(self.frames.time), np.stack(self.frames.fractional), np.stack(self.frames.cell)
+            )
+            here = replace(here, segments=(*here.segments, name))
+            self.frames = Frames()
+        self.position = replace(here, thermo_bytes=self.thermo.sync())
+        save(self.directory.checkpoints, here.total_steps, header(self.position), self.position.state)
+
+    def _resume(self, fresh: Position) -> Position:
+        found = load_latest(self.directory.checkpoints)
+        if found is None:
+            return fresh
+        if found.note:
+            self.notes.append(f"checkpoint skipped: {found.note}")
+        position = restored(found.header, found.restore(fresh.state))
+        if position.plan.shards != fresh.plan.shards:
+            self.notes.append(
+                f"the run used {position.plan.shards} cores per glass, now {fresh.plan.shards}: equal within rounding, "
+                "not to the bit"
+            )
+            position = replace(position, plan=replace(position.plan, shards=fresh.plan.shards))
+        self.notes.append(f"continuing at step {position.total_steps}")
+        return position
+
+    def finished(self) -> Finished:
+        """The final system and all recorded frames."""
+        return Finished(self.position.state.system, self._trajectory(), self.position.plan)
+
+    def _trajectory(self) -> Trajectory:
+        system, segments = self.position.state.system, self.directory.read_segments(list(self.position.segments))
+        if not segments:  # nothing was recorded: the final state is the only frame
+            now = {"time": self.position.elapsed_ps, "fractional": system.fractional, "cell": system.cell}
+            segments = [{key: np.asarray(value)[None] for key, value in now.items()}]
+        time_ps, fractional, cell = (
+            np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell")
+        )
+        return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
+
+
+def _larger(lists: Lists, health: Health) -> Lists:
+    """Lists with room for what the block needed and a quarter more."""
+    return replace(
+        lists,
+        outer=_grown(lists.outer, int(health.outer_rows)),
+        inner=_grown(lists.inner, int(health.inner_rows)),
+        occupancy=lists.occupancy if int(health.occupancy) <= lists.occupancy else int(health.occupancy * 1.25) + 1,
+    )
+
+
+def _grown(size: int, needed: int) -> int:
+    return size if needed <= size else -(-int(needed * 1.25) // CHUNK) * CHUNK
