@@ -6,6 +6,7 @@ import jax
 import pytest
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", 2)  # tests of divided atoms and lanes need two
 
 from systems import Glass, Structure, glass_cells, glass_potential, make_glass  # noqa: E402
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
 from jaxglass.dynamics.state import State
@@ -125,7 +125,6 @@ def run_block(
     return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
 
 
-@partial(jax.jit, static_argnames=("plan", "ensemble"))
 def run_blocks(plan: Plan, ensemble: str, lanes: Order) -> BlockResult:
     """`run_block` for many lanes in one program; a lane with no samples stays as it is.
 
@@ -133,22 +132,29 @@ def run_blocks(plan: Plan, ensemble: str, lanes: Order) -> BlockResult:
     its lists stay in cache), other devices all at once.
     """
     count = len(lanes.samples)
-    devices = jax.devices()[: min(count, len(jax.devices()))]
-    missing = -count % len(devices)
-    filled = jax.tree.map(lambda x: jnp.concatenate([x, *([x[:1]] * missing)]), lanes)
-    filled = filled._replace(samples=filled.samples.at[count:].set(0))
+    devices = Mesh(np.array(jax.devices()[: min(count, len(jax.devices()))]), (LANE,))
+    # on the host: inside the program jax 0.10.1 mixes up lanes (docs/reliability.md)
+    filled = jax.tree.map(lambda x: _filled_up(np.asarray(x), -count % devices.size), lanes)
+    filled.samples[count:] = 0
+    found = _run_lanes(plan, ensemble, devices, jax.device_put(filled, NamedSharding(devices, PartitionSpec(LANE))))
+    return jax.tree.map(lambda x: x[:count], found)
 
+
+def _filled_up(lanes: np.ndarray, missing: int) -> np.ndarray:
+    """`lanes` followed by `missing` copies of the first one."""
+    return np.concatenate([lanes, *[lanes[:1]] * missing])
+
+
+@partial(jax.jit, static_argnames=("plan", "ensemble", "devices"))
+def _run_lanes(plan: Plan, ensemble: str, devices: Mesh, lanes: Order) -> BlockResult:
     def block(order: Order) -> BlockResult:
         return _block(plan, ensemble, *order)
 
     def all_lanes(orders: Order) -> BlockResult:
         return jax.lax.platform_dependent(orders, cpu=lambda o: jax.lax.map(block, o), default=jax.vmap(block))
 
-    lane = PartitionSpec(LANE)
-    divided = jax.shard_map(
-        all_lanes, mesh=Mesh(np.array(devices), (LANE,)), in_specs=lane, out_specs=lane, check_vma=False
-    )
-    return jax.tree.map(lambda x: x[:count], divided(filled))
+    each = PartitionSpec(LANE)
+    return jax.shard_map(all_lanes, mesh=devices, in_specs=each, out_specs=each, check_vma=False)(lanes)
 
 
 def _block(

@@ -58,30 +58,34 @@ def run_lanes(lanes: Sequence[Lane], progress: Progress | None = None) -> None:
     pressures and numbers of steps are their own. Raises `ConfigError` when they cannot share a program and
     `Preempted`, with a checkpoint of every lane, after a signal.
     """
-    _check_alike(lanes)
     progress = progress or Progress(sum(lane.total_steps for lane in lanes), lanes[0].stages[0].timestep)
-    for k, lane in enumerate(lanes):
-        for note in lane.notes:
-            progress.say(note if len(lanes) == 1 else f"lane {k}: {note}")
+    try:
+        _check_alike(lanes)
+        for k, lane in enumerate(lanes):
+            for note in lane.notes:
+                progress.say(note if len(lanes) == 1 else f"lane {k}: {note}")
+        with StopRequest() as stop:
+            _run_to_the_end(lanes, progress, stop)
+    finally:
+        progress.close()
+        for lane in lanes:
+            lane.thermo.close()
+
+
+def _run_to_the_end(lanes: Sequence[Lane], progress: Progress, stop: StopRequest) -> None:
     saved = time.monotonic()
-    with StopRequest() as stop:
-        try:
-            while any(lane.active for lane in lanes):
-                _advance(lanes, progress)
-                late = time.monotonic() - saved > CHECKPOINT_SECONDS
-                for lane in lanes:
-                    if ended := lane.active and lane.stage_done:
-                        lane.next_stage()
-                    if ended or (lane.active and (stop.name or late)):
-                        lane.checkpoint()
-                saved = time.monotonic() if late else saved
-                if stop.name and any(lane.active for lane in lanes):
-                    steps = sum(lane.position.total_steps for lane in lanes)
-                    raise Preempted(f"stopped by {stop.name} at step {steps}; run the same command to continue")
-        finally:
-            progress.close()
-            for lane in lanes:
-                lane.thermo.close()
+    while any(lane.active for lane in lanes):
+        _advance(lanes, progress)
+        late = time.monotonic() - saved > CHECKPOINT_SECONDS
+        for lane in lanes:
+            if ended := lane.active and lane.stage_done:
+                lane.next_stage()
+            if ended or (lane.active and (stop.name or late)):
+                lane.checkpoint()
+        saved = time.monotonic() if late else saved
+        if stop.name and any(lane.active for lane in lanes):
+            steps = sum(lane.position.total_steps for lane in lanes)
+            raise Preempted(f"stopped by {stop.name} at step {steps}; run the same command to continue")
 
 
 def _advance(lanes: Sequence[Lane], progress: Progress) -> None:
