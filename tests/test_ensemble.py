@@ -1,5 +1,6 @@
 """Many glasses as one program, and one glass on many devices: the same physics as a single run on one device."""
 
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from small_run import STAGES, small_system
 
+from jaxglass.__main__ import main
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine.plan import Plan, common_plan
 from jaxglass.errors import ConfigError, NumericalError, ResourceError
@@ -19,6 +21,7 @@ from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.simulation import run as loop
 from jaxglass.simulation.block import BlockResult, Order, _block, _run_lanes, first_forces, run_block, run_blocks
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.files import read_json
 from jaxglass.simulation.lane import Lane, control_of
 from jaxglass.simulation.rhythm import Rhythm
 from jaxglass.simulation.stage import Stage
@@ -165,3 +168,27 @@ def test_common_size_of_the_papers_compositions():
         assert abs(compose(li2o, size).li2o - li2o) < 0.15
     with pytest.raises(ConfigError, match="use 855 or 879"):
         common_size(paper, 651)
+
+
+def test_command_makes_run_directories_like_those_of_single_runs(tmp_path, monkeypatch, capfd):
+    short = ["scale=smoke", "protocol.melt_ps=0.1", "protocol.relax_nvt_ps=0.1", "protocol.relax_npt_ps=0.2"]
+    short += ["protocol.quench_rate=20000.0", "stages=[melt_quench,structure]", f"hydra.run.dir={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["jaxglass", "task=ensemble", "seed=[3,4]", *short])
+    assert main() == 0
+    said = capfd.readouterr().out
+    folders = sorted(path for path in tmp_path.iterdir() if path.is_dir() and path.name.startswith("38LiBP-651-seed"))
+    assert len(folders) == 2
+    densities = []
+    for folder in folders:
+        held = {path.name for path in folder.iterdir()}
+        assert held >= {"config.yaml", "manifest.json", "status.json", "glass.extxyz", "thermo.csv", "results.json"}
+        assert read_json(folder / "status.json")["finished"] == ["melt_quench", "structure"]
+        results = read_json(folder / "results.json")
+        assert results["structure"]["coordination"]["P"]["value"] > 3
+        densities.append(results["melt_quench"]["density"]["value"])
+        assert f"done      {folder.name}  {densities[-1]:.3f} g/cm3" in said
+    assert densities[0] != densities[1]
+    assert [lane["state"] for lane in read_json(tmp_path / "results.json")["lanes"]] == ["done", "done"]
+    assert main() == 0  # the same command again: nothing left to do
+    monkeypatch.setattr(sys, "argv", ["jaxglass", "seed=3", *short[:-1], f"hydra.run.dir={folders[0]}"])
+    assert main() == 0  # a lane's directory is that of the single run with its settings
