@@ -192,3 +192,16 @@ def test_command_makes_run_directories_like_those_of_single_runs(tmp_path, monke
     assert main() == 0  # the same command again: nothing left to do
     monkeypatch.setattr(sys, "argv", ["jaxglass", "seed=3", *short[:-1], f"hydra.run.dir={folders[0]}"])
     assert main() == 0  # a lane's directory is that of the single run with its settings
+
+
+@pytest.mark.parametrize("platform", ["cuda", "cpu"])
+def test_block_lowers_without_callbacks(platform):
+    """The step can be compiled for a GPU, and nothing in it calls the host."""
+    system, potential, plan = small_system()
+    rhythm = Rhythm(*map(jnp.asarray, (1, 1, STEPS, 0.9, 0.5)))
+    one = Order(potential, control_of(STAGES[2]), rhythm, jnp.asarray(1), start(system))
+    lowered = jax.export.export(run_block, platforms=[platform])(plan, "npt", *one)
+    assert lowered.platforms == (platform,)
+    program = [line for line in lowered.mlir_module().splitlines() if not line.startswith("#loc")]
+    assert any("stablehlo.while" in line for line in program)
+    assert not any("custom_call" in line and "callback" in line for line in program)
