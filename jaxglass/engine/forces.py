@@ -6,13 +6,13 @@ reverse), with x = fractional cell and S = dE/d strain of cell -> cell (1 + stra
     dE = -sum_i F_i . (d fractional_i cell) + (cell^-T S) : d cell + dE/d potential . d potential
     dF, dS = tangent of the gradient of the differentiable twin (`engine.twin`)
 
-F and S in dE are the closed forms in float64, dE/d potential is the twin's. The list is a constant, whatever it was built
-from. Tangents are float64 in `mixed` precision too, where the forces themselves are rounded to float32 on the way: there
-differences of `forces` are noisier than its derivative. One device only.
+F and S in dE are the closed forms in float64, dE/d potential is the twin's. The list is a constant, whatever it was
+built from; tables of pairs are symmetric, and so must be their tangents. In `mixed` precision the forces come from
+float32 arithmetic and their tangents from float64: differences are noisier there than derivatives. One device only.
 """
 
-from functools import partial
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp

@@ -3,8 +3,8 @@
     E(potential, fractional, cell) = 1/2 sum_i sum_k V(r_ij), j = index[k, i]  +  mesh  +  self energy and background
 
 `engine.forces` takes from here what it has no closed form for: derivatives in the potential's parameters and every
-second derivative. The list is constant, the mesh is fixed in fractional coordinates, alpha is static; truncation is that
-of the kernel, so derivatives hold while no pair crosses a cutoff. float64, one device. Rows of the list and atoms on the
+second derivative. The list is constant, the mesh fixed in fractional coordinates, alpha static; truncation is that of
+the kernel, so derivatives hold while no pair crosses a cutoff. float64, one device. Rows of the list and atoms on the
 mesh are visited in chunks that the backward pass computes again, so memory is linear in the atoms.
 Indices: i, j atoms; k rows; m mesh points of a spline; a axes.
 """
@@ -97,11 +97,11 @@ def mesh_energy(mesh: Mesh, charges: Array, coulomb_constant: Array, fractional:
     density_k = jnp.fft.rfftn(_density(mesh, charges, fractional))
     green, _, _ = reciprocal_terms(mesh, cell, cell.dtype)
     fold = jnp.asarray(half_mesh_fold(mesh.shape[2]), cell.dtype)
-    power = jnp.sum(green * fold * (density_k.real**2 + density_k.imag**2))
     cosines = charges**2 @ jnp.cos(2 * np.pi * fractional * np.asarray(mesh.shape, float))
-    modes = own_modes(mesh, cell.dtype)
-    own = cosines @ jnp.stack([jnp.einsum("xyz,x,y,z->", green, *mode) for mode in modes])
-    return 2 * np.pi * coulomb_constant / cell_volume(cell) * (power - own)
+    x, y, z = (jnp.stack(factor) for factor in zip(*own_modes(mesh, cell.dtype), strict=True))
+    clouds = jnp.einsum("a,ax,ay,az->xyz", cosines, x, y, z)
+    total = jnp.sum(green * (fold * (density_k.real**2 + density_k.imag**2) - clouds))
+    return 2 * np.pi * coulomb_constant / cell_volume(cell) * total
 
 
 def _density(mesh: Mesh, charges: Array, fractional: Array) -> Array:
