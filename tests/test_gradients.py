@@ -238,13 +238,11 @@ def test_forces_are_minus_the_gradient_of_the_energy(cases):
     within("strain", relative(cell.T @ np.asarray(gradient[2]), np.asarray(strain)), 1e-12)
 
 
-@pytest.mark.parametrize("precision", ["mixed", "float64"])
-def test_the_rule_costs_the_hot_path_nothing(cases, precision):
+def test_the_rule_costs_the_hot_path_nothing(cases):
     """Forces: the compiler is handed the same program with and without the rule. Energy: the same bits."""
     case = cases["triclinic"]
-    plan = replace(case.plan, precision=precision)
 
-    def with_and_without(rule, *more):
+    def with_and_without(rule, plan, *more):
         for function in (rule, rule.__wrapped__):
 
             def run(species, near, potential, fractional, cell, function=function):
@@ -252,10 +250,11 @@ def test_the_rule_costs_the_hot_path_nothing(cases, precision):
 
             yield compiled(run, keep_unused=True).lower(case.species, case.near, *case.at)
 
-    for derivatives in (False, True):
-        ruled, plain = with_and_without(hot.forces, derivatives)
+    for precision, derivatives in (("mixed", False), ("mixed", True), ("float64", False), ("float64", True)):
+        ruled, plain = with_and_without(hot.forces, replace(case.plan, precision=precision), derivatives)
         assert ruled.as_text() == plain.as_text()
-    ruled, plain = (program.compile()(case.species, case.near, *case.at) for program in with_and_without(hot.energy))
+    programs = with_and_without(hot.energy, case.plan)
+    ruled, plain = (program.compile()(case.species, case.near, *case.at) for program in programs)
     for one, other in zip(ruled, plain, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -273,10 +272,10 @@ def test_memory_of_gradients_is_linear_in_the_atoms(cases):
 
     @partial(compiled, static_argnums=0)
     def gradient(plan, species, near, at):
-        def loss(potential, fractional):
-            return jnp.mean(hot.forces(plan, potential, species, fractional, at[2], near).forces ** 2)
+        def loss(fractional):
+            return jnp.mean(hot.forces(plan, at[0], species, fractional, at[2], near).forces ** 2)
 
-        return jax.grad(loss, (0, 1))(*at[:2])
+        return jax.grad(loss)(at[1])
 
     def bytes_per_atom(times: int) -> float:
         n = 216 * times**3
@@ -290,7 +289,7 @@ def test_memory_of_gradients_is_linear_in_the_atoms(cases):
 
     small, large = bytes_per_atom(1), bytes_per_atom(2)
     print(f"{small:.0f} bytes per atom for 216 atoms, {large:.0f} for 1728")
-    assert large < 1.2 * small
+    assert large < 1.5 * small  # 8 times if it grew with the square
 
 
 def test_histogram_counts_pairs_and_their_distances(case):
@@ -339,18 +338,18 @@ def test_ideal_gas_has_g_of_one():
 def trajectory_loss(case, system, potential, fractional, steps=5):
     """Kinetic energy and a projection of the positions after `steps` of NVE (0.5 fs)."""
     control = Control(*map(jnp.asarray, (0.0005, 300.0, 300.0, 100.0, 0.0, 0.03, 1.0)))
+    timesteps = jnp.full(steps + 1, control.timestep).at[0].set(0)  # a step of no length finds the first forces
 
     def force_field(fractional, cell):
         found = hot.forces(case.plan, potential, system.species, fractional, cell, case.near)
         return found._replace(forces=found.forces - jnp.mean(found.forces, 0))
 
     @jax.checkpoint
-    def step(state, _):
-        return advance("nve", control, force_field, state), None
+    def step(state, timestep):
+        return advance("nve", replace(control, timestep=timestep), force_field, state), None
 
     state = start(replace(system, fractional=fractional))
-    state = replace(state, forces=force_field(fractional, system.cell).forces)
-    system = jax.lax.scan(step, state, length=steps)[0].system
+    system = jax.lax.scan(step, state, timesteps)[0].system
     waves = jnp.cos(2 * jnp.pi * system.fractional @ jnp.asarray([1.0, 2.0, -1.0]))
     return kinetic_energy(system) + jnp.sum(waves)
 
