@@ -117,7 +117,9 @@ def losses(plan, species, near, potential, fractional, cell):
         [
             hot.energy(plan, potential, species, fractional, cell, near).energy,
             jnp.mean(found.forces**2),
-            jnp.sum((found.strain_derivative / 100) ** 2),
+            # both ways to the stress: of the forces, and of the energy
+            jnp.sum((found.strain_derivative / 100) ** 2)
+            + jnp.sum((20 * hot.stress(plan, potential, species, fractional, cell, near)) ** 2),
             jnp.sum(g**2) * WIDTH,
         ]
     )

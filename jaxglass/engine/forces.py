@@ -1,7 +1,7 @@
 """Forces, energy and stress of the hot path: pair kernel + mesh over a neighbour list, and their derivatives.
 
-`forces` and `energy` run their own closed forms; differentiated, they follow these rules (any order, forward and
-reverse), with x = fractional cell and S = dE/d strain of cell -> cell (1 + strain), so that dE/d cell = cell^-T S:
+`forces` and `energy` run their own closed forms; differentiated, they follow these rules (forward and reverse; tested
+to second order), with x = fractional cell and S = dE/d strain of cell -> cell (1 + strain), so dE/d cell = cell^-T S:
 
     dE = -sum_i F_i . (d fractional_i cell) + (cell^-T S) : d cell + dE/d potential . d potential
     dF, dS = tangent of the gradient of the differentiable twin (`engine.twin`)
