@@ -177,7 +177,7 @@ def _gather(mesh: Mesh, at: _Stencil, potential: Array) -> Array:
     return jax.lax.map(gradient, (at.start, at.weights, at.slopes), batch_size=GATHERED)
 
 
-def _own_modes(mesh: Mesh, dtype) -> list[tuple[Array, Array, Array]]:
+def own_modes(mesh: Mesh, dtype) -> list[tuple[Array, Array, Array]]:
     """For each axis a the factors along x, y, z of 2 h_1a prod_{b != a} s_b, half mesh, folded."""
     fold = half_mesh_fold(mesh.shape[2])
     modes = []
@@ -210,7 +210,7 @@ def mesh_forces(
     green, k, k2 = reciprocal_terms(mesh, cell, dtype)
     scale = (4 * np.pi * coulomb_constant / cell_volume(cell)).astype(dtype)
     potential = jnp.fft.irfftn(density_k * (green * (scale * math.prod(mesh.shape))), s=mesh.shape)
-    modes = _own_modes(mesh, dtype)
+    modes = own_modes(mesh, dtype)
     own = scale * jnp.stack([jnp.einsum("xyz,x,y,z->", green, *mode) for mode in modes])  # E of q = 1: sum_a own/2 cos
     mine = share(shards, len(charge)).atoms
     near = jax.tree.map(lambda x: x[mine], at) if shards > 1 else at
