@@ -40,11 +40,10 @@ def forces(
     derivatives: bool = False,
 ) -> Forces:
     """Total forces of sorted atoms, in the arithmetic of `plan.precision`; devices meet once, at the end."""
-    dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     charges = potential.charges[species]
     pair = pair_forces(plan, potential, species, fractional, cell, neighbors, derivatives)
     mesh = mesh_forces(
-        plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, dtype, derivatives, plan.shards
+        plan.mesh, charges, potential.coulomb_constant, tuple(fractional.T), cell, plan.dtype, derivatives, plan.shards
     )
     forces, strain = collect(plan.shards, pair.forces + mesh.forces, pair.strain_derivative, len(species))
     if derivatives:
@@ -58,9 +57,10 @@ def energy(
     plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
 ) -> Energy:
     """Total potential energy and strain derivative, float64 throughout; for the steps that sample."""
+    plan = replace(plan, precision="float64")
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_energy(plan, potential, species, fractional, cell, neighbors)
-    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, jnp.float64, True, plan.shards)
+    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, plan.dtype, True, plan.shards)
     own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
     strain = pair.strain_derivative + mesh.strain_derivative - _background(plan, charges, cell, k) * jnp.eye(3)
     return Energy(pair.energy + mesh.energy + own, strain)

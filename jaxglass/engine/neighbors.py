@@ -36,10 +36,6 @@ class Neighbors:
     coarse: Array  # () true when a grid cell is too small for the stencil
 
 
-def _search_dtype(plan: Plan):
-    return jnp.float32 if plan.precision == "mixed" else jnp.float64
-
-
 @pytree
 class _Growing:
     flat: Array  # ((K + 1) * N,) with one spare row
@@ -83,15 +79,14 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     """The outer list: every pair closer than `reach` (A), from a grid whose cells are at least reach/2 wide."""
     n, capacity = fractional.shape[0], plan.lists.outer
     grid, slots = plan.lists.grid, plan.lists.occupancy
-    dtype = _search_dtype(plan)
-    at, rows = encode(fractional, dtype), metric(cell, dtype)
+    at, rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
     place, flat = _grid_cells(plan, fractional)
     cells = math.prod(grid)
     order = jnp.argsort(flat).astype(jnp.int32)
     start = jnp.searchsorted(flat[order], jnp.arange(cells + 1)).astype(jnp.int32)
     rank = jnp.arange(n, dtype=jnp.int32) - start[flat[order]]
     table = jnp.full((slots, cells), n, jnp.int32).at[rank, flat[order]].set(order, mode="drop")
-    reach2 = (reach * reach).astype(dtype)
+    reach2 = (reach * reach).astype(plan.dtype)
     offsets = np.array(list(product(*(range(-2, 3) if g >= 5 else range(1) for g in grid))), np.int32)
     atoms, owned = share(plan.shards, n)
     here, home = Coordinates(*(c[atoms] for c in at)), place[atoms]
@@ -128,9 +123,8 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
 def prune(plan: Plan, outer: Neighbors, fractional: Array, cell: Array, reach: Array) -> Neighbors:
     """The inner list: those pairs of `outer` that are now closer than `reach` (A)."""
     n, capacity = fractional.shape[0], plan.lists.inner
-    dtype = _search_dtype(plan)
-    at, rows = encode(fractional, dtype), metric(cell, dtype)
-    reach2 = (reach * reach).astype(dtype)
+    at, rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
+    reach2 = (reach * reach).astype(plan.dtype)
     atoms, _ = share(plan.shards, n)
     here = Coordinates(*(c[atoms] for c in at))
 

@@ -58,6 +58,11 @@ class Plan:
         return self.relative_accuracy * COULOMB
 
     @property
+    def dtype(self) -> type:
+        """Arithmetic of pairs and mesh; state and sums of energies are float64."""
+        return np.float32 if self.precision == "mixed" else np.float64
+
+    @property
     def reach(self) -> float:
         """Distance up to which pairs interact."""
         return max(self.cutoff, self.coulomb_cutoff)
