@@ -80,6 +80,7 @@ def test_lanes_agree_with_single_runs(exact_plan, timestep, steps, limit):
     assert float(together.samples.potential_energy[0, 0]) != float(together.samples.potential_energy[1, 0])
 
 
+@pytest.mark.slow
 def test_lanes_at_once_agree_with_lanes_in_turn(exact_plan):
     """What other devices than CPUs run."""
     orders = stacked([order(exact_plan, k, 0.001, STEPS) for k in range(2)])

@@ -268,6 +268,7 @@ def test_several_devices_are_refused(cases):
         jax.grad(lambda f: hot.energy(plan, case.potential, case.species, f, case.at[2], case.near).energy)(case.at[1])
 
 
+@pytest.mark.slow
 def test_memory_of_gradients_is_linear_in_the_atoms(cases):
     """Reverse mode of a loss on forces: eight times the atoms and mesh points, rows of the list as before."""
     case = cases["triclinic"]
@@ -356,6 +357,7 @@ def trajectory_loss(case, system, potential, fractional, steps=5):
     return kinetic_energy(system) + jnp.sum(waves)
 
 
+@pytest.mark.slow
 def test_gradients_go_through_a_few_steps_of_dynamics(cases):
     case = cases["triclinic"]
     symbols = [case.potential.elements[s] for s in case.structure.species]
