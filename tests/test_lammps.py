@@ -27,7 +27,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, splice
 from jaxglass.units import BAR_LAMMPS
-from validation import lammps
+from jaxglass import lammps
 
 pytestmark = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 
