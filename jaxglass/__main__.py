@@ -118,6 +118,10 @@ def _run(cfg: Any) -> None:
         from jaxglass.evaluate import run_evaluate
 
         run_evaluate(config, path)
+    elif config.get("task") == "benchmark":
+        from jaxglass.benchmark.task import run_benchmark
+
+        run_benchmark(config, path)
     else:
         from jaxglass.study import run_study
 

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import erfc
 
+from jaxglass.errors import ResourceError
 from jaxglass.model.elements import mass
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice
@@ -56,7 +57,7 @@ class Settings:
     ranks: int = 1
 
 
-class LammpsError(RuntimeError):
+class LammpsError(ResourceError):
     """LAMMPS stopped; the message is its own."""
 
 
@@ -270,7 +271,8 @@ def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1) ->
     finished = _start(command, folder)
     log = (folder / "log.lammps").read_text() if (folder / "log.lammps").exists() else finished.stderr
     if finished.returncode != 0:
-        raise LammpsError(next((line for line in log.splitlines() if line.startswith("ERROR")), log[-500:]))
+        said = next((line for line in log.splitlines() if line.startswith("ERROR")), log[-300:])
+        raise LammpsError("LAMMPS stopped: " + " ".join(said.split()))
     return log
 
 

@@ -24,7 +24,7 @@ from jaxglass.errors import NumericalError
 from jaxglass.runtime import configure
 
 SKIN = 1.0  # A
-SPACING = 0.55  # A between mesh points: what its order-4 splines need for about the error of the others
+SPACING = 0.28  # A between mesh points: what its order-4 splines need for about the error of the others
 CLOSEST = 0.5  # A; keeps padding of the list finite
 TIMESTEP = 0.001  # ps
 TIME = np.sqrt(units.AMU)  # ps per unit of time in which eV, A and amu are coherent
@@ -46,8 +46,12 @@ class StockRun:
         accuracy = settings.coulomb_accuracy * units.COULOMB
         self.alpha = real_space_alpha(self.cutoff, 0.55 * accuracy, charges, edge**3)
         self.points = int(2 * np.ceil(edge / SPACING / 2))
+        masses = np.asarray(configuration.system.masses, np.float32)
+        jax.config.update("jax_enable_x64", False)  # from here on jax-md as its users run it
         species, k = jnp.asarray(configuration.species), float(potential.coulomb_constant)
-        A, rho, C, q = (jnp.asarray(x, jnp.float32) for x in (potential.A, potential.rho, potential.C, charges))
+        A, rho, C, q = (
+            jnp.asarray(np.asarray(x), jnp.float32) for x in (potential.A, potential.rho, potential.C, charges)
+        )
         displacement, shift = space.periodic(edge)
         buckingham_cutoff, coulomb_cutoff, alpha = potential.cutoff, self.cutoff, self.alpha
 
@@ -56,12 +60,12 @@ class StockRun:
             short = jnp.where(r < buckingham_cutoff, A * jnp.exp(-r / rho) - C / r**6, 0.0)
             return short + jnp.where(r < coulomb_cutoff, k * qq * jax.scipy.special.erfc(alpha * r) / r, 0.0)
 
-        table = jnp.asarray(potential.charges, jnp.float32)
+        table = jnp.asarray(np.asarray(potential.charges), jnp.float32)
         metric = space.canonicalize_displacement_or_metric(displacement)
         real = smap.pair_neighbor_list(
             pair, metric, species=species, A=A, rho=rho, C=C, qq=table[:, None] * table[None, :]
         )
-        recip = energy.electrostatics.coulomb_recip_pme(q, jnp.float32(edge), self.points, alpha=alpha)
+        recip = energy.coulomb_recip_pme(q, jnp.float32(edge), self.points, alpha=alpha)
 
         def total(position, neighbor, **_):
             return real(position, neighbor=neighbor) + k * recip(position)
@@ -73,9 +77,8 @@ class StockRun:
         dt, kT = TIMESTEP / TIME, units.BOLTZMANN * 300.0
         begin, apply = simulate.nvt_nose_hoover(total, shift, dt, kT, tau=0.1 / TIME)
         position = jnp.asarray((configuration.fractional % 1.0) * edge, jnp.float32)
-        masses = jnp.asarray(configuration.system.masses, jnp.float32)
         self.neighbors = self.neighbor_fn.allocate(position)
-        self.state = begin(jax.random.PRNGKey(0), position, mass=masses, neighbor=self.neighbors)
+        self.state = begin(jax.random.PRNGKey(0), position, mass=jnp.asarray(masses), neighbor=self.neighbors)
 
         def step(_, carry):
             state, neighbors = carry

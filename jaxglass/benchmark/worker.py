@@ -72,11 +72,13 @@ class Worker:
         devices = f", {plan.shards} devices" if plan.shards > 1 else ""
         return f"{plan.precision}, coulomb {plan.coulomb_cutoff:g} A, mesh {shape} order {plan.mesh.order}{devices}"
 
-    def split(self, temperature: str, steps: str) -> dict[str, Any]:
-        """Pieces of an NVT step at `temperature` (K)."""
+    def split(self, temperature: str, steps: str, blocks: str) -> dict[str, Any]:
+        """Pieces of an NVT step at `temperature` (K); whole steps from the median of `blocks` blocks."""
+        known = ("nvt", float(temperature)) in self.runs
         run = self.run("nvt", float(temperature))
-        run.settle(SETTLING, int(steps))
-        seconds = float(np.median([run.block(int(steps)) for _ in range(3)]))
+        if not known:
+            run.settle(SETTLING, int(steps))
+        seconds = float(np.median([run.block(int(steps)) for _ in range(int(blocks))]))
         return asdict(split(run, float(temperature), seconds))
 
     def first_step(self) -> float:
