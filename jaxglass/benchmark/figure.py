@@ -39,8 +39,7 @@ def _bars(axes: Axes, cases: tuple[Case, ...]) -> None:
                 axes.annotate(ratio, (x, scale * time.high), (0, 3), textcoords="offset points", ha="center", size=10)
     labels = [f"{case.n_atoms}\n{case.cores} core{'s' if case.cores > 1 else ''}" for case in cases]
     axes.set_xticks(range(len(cases)), labels)
-    axes.set_yscale("log")
-    axes.yaxis.set_minor_locator(NullLocator())
+    axes.margins(y=0.12)
     axes.set_ylabel("µs per atom and step")
     names = dict.fromkeys(name for case in cases for name, _ in _programs(case))
     for k, name in enumerate(names):

@@ -36,6 +36,7 @@ class TimedRun:
         timestep: float = 0.001,
     ):
         """Prepare first forces and a cautious pace; `timestep` in ps."""
+        rhythms.check_width(np.asarray(state.system.cell), plan.reach)  # before anything is compiled
         self.plan, self.potential, self.ensemble = plan, potential, ensemble
         self.control = Control(*map(jnp.asarray, (timestep, temperature, temperature, 1.0, 0.0, THERMOSTAT, BAROSTAT)))
         self.pace = rhythms.first_pace(temperature, timestep)
