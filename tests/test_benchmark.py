@@ -1,4 +1,4 @@
-"""task=benchmark: programs in turn on a small crystal, what is written and said, what happens when a part is missing."""
+"""task=benchmark: programs in turn on a small crystal, what is written and said, what happens when one is missing."""
 
 import json
 import os
