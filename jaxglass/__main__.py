@@ -120,6 +120,10 @@ def _run(cfg: Any) -> None:
         from jaxglass.ensemble import run_ensemble
 
         run_ensemble(config, path, OmegaConf.to_yaml(cfg, resolve=True))
+    elif config.get("task") == "benchmark":
+        from jaxglass.benchmark.task import run_benchmark
+
+        run_benchmark(config, path)
     else:
         from jaxglass.study import run_study
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "report")
-TASKS = ("study", "ensemble", "evaluate", "doctor")
+TASKS = ("study", "ensemble", "evaluate", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key may hold: a kind (float, int, bool, str, map), a range, choices, whether null is allowed."""
+    """What a key may hold: a kind (float, int, ints, bool, str, map), a range, choices, whether null is allowed."""
 
     kind: str
     low: float = -math.inf
@@ -42,6 +42,8 @@ class Rule:
             return "" if not self.choices or value in self.choices else f"must be one of {', '.join(self.choices)}"
         if self.kind == "map":
             return "" if isinstance(value, Mapping) else "must be a mapping"
+        if self.kind == "ints":
+            return self._problem_of_list(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return "must be a whole number" if self.kind == "int" else "must be a number"
         if not math.isfinite(value) or (self.kind == "int" and value != int(value)):
@@ -51,6 +53,13 @@ class Rule:
                 f", above {self.low:g}" if self.open_low else ""
             )
         return ""
+
+    def _problem_of_list(self, value: Any) -> str:
+        """Like `problem`, for a list of whole numbers; an `optional` one may be empty."""
+        if not isinstance(value, (list, tuple)) or not (value or self.optional):
+            return "must be a list of whole numbers"
+        each = replace(self, kind="int", optional=False)
+        return next((f"every entry {problem}" for entry in value if (problem := each.problem(entry))), "")
 
 
 def _positive(high: float, kind: str = "float") -> Rule:
@@ -85,6 +94,11 @@ RULES: dict[str, Rule] = {
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
     "evaluate.coulomb": Rule("str", choices=("ewald", "mesh")),
+    "benchmark.atoms": Rule("ints", 600, 1_000_000),
+    "benchmark.cores": Rule("ints", 1, 64),
+    "benchmark.repeats": Rule("int", 1, 1000),
+    "benchmark.steps": Rule("int", 1, 100_000),
+    "benchmark.growth": Rule("ints", 600, 1_000_000, optional=True),
     "potential.charges": Rule("map"),
     "potential.buckingham": Rule("map"),
     "potential.n4": Rule("float", 0.0, 1.0, optional=True),

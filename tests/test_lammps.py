@@ -22,12 +22,12 @@ from systems import (
     within,
 )
 
+from jaxglass import lammps
 from jaxglass.engine.energy import Evaluation, evaluate
 from jaxglass.engine.plan import Plan
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, splice
 from jaxglass.units import BAR_LAMMPS
-from validation import lammps
 
 pytestmark = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 

@@ -86,25 +86,25 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     start = jnp.searchsorted(flat[order], jnp.arange(cells + 1)).astype(jnp.int32)
     rank = jnp.arange(n, dtype=jnp.int32) - start[flat[order]]
     table = jnp.full((slots, cells), n, jnp.int32).at[rank, flat[order]].set(order, mode="drop")
+    fullest = jnp.minimum(
+        jnp.max(jnp.diff(start)), slots
+    )  # cells of a glass are filled evenly: far below the slots kept for them
     reach2 = (reach * reach).astype(plan.dtype)
     offsets = np.array(list(product(*(range(-2, 3) if g >= 5 else range(1) for g in grid))), np.int32)
     atoms, owned = share(plan.shards, n)
     here, home = Coordinates(*(c[atoms] for c in at)), place[atoms]
 
-    def visit_cell(grown: _Growing, offset: Array):
-        there = (home + offset) % jnp.asarray(grid, jnp.int32)
-        there = (there[:, 0] * grid[1] + there[:, 1]) * grid[2] + there[:, 2]
+    there = (home[:, None, :] + offsets) % jnp.asarray(grid, jnp.int32)
+    there = (((there[..., 0] * grid[1]) + there[..., 1]) * grid[2] + there[..., 2]).T  # (offsets, n)
 
-        def visit_slot(grown: _Growing, row: Array):
-            j = row[there]
-            exists = j < n
-            j = jnp.where(exists, j, atoms)
-            near = _within(here, at, j, rows, plan.orthorhombic, reach2)
-            return _append(grown, capacity, j, near & (j != atoms) & owned), None
+    def visit(k, grown: _Growing):
+        j = table[k % fullest, there[k // fullest]]
+        exists = j < n
+        j = jnp.where(exists, j, atoms)
+        near = _within(here, at, j, rows, plan.orthorhombic, reach2)
+        return _append(grown, capacity, j, near & (j != atoms) & owned)
 
-        return jax.lax.scan(visit_slot, grown, table)[0], None
-
-    grown, _ = jax.lax.scan(visit_cell, _start(capacity, len(atoms)), jnp.asarray(offsets))
+    grown = jax.lax.fori_loop(0, len(offsets) * fullest, visit, _start(capacity, len(atoms)))
     width = 1 / jnp.linalg.norm(inverse(cell), axis=0)
     coarse = jnp.any(jnp.asarray([g >= 5 for g in grid]) & (width / jnp.asarray(grid) * 2 < reach))
     used = jnp.max(grown.count)

@@ -218,7 +218,7 @@ class Lane:
             or int(health.inner_rows) > lists.inner
             or int(health.occupancy) > lists.occupancy
         ):
-            return replace(here, plan=replace(plan, lists=_larger(lists, health)))
+            return replace(here, plan=replace(plan, lists=larger_lists(lists, health)))
         if bool(health.coarse):
             cell = np.asarray(here.state.system.cell)
             fresh = choose_lists(plan, cell * 0.97, len(here.state.system.species), outer_skin=2.5, inner_skin=0.9)
@@ -315,7 +315,7 @@ class Lane:
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
 
 
-def _larger(lists: Lists, health: Health) -> Lists:
+def larger_lists(lists: Lists, health: Health) -> Lists:
     """Lists with room for what the block needed and a quarter more."""
     return replace(
         lists,

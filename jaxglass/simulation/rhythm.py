@@ -1,8 +1,9 @@
 """How often lists are renewed: chosen from the temperature, corrected from what each block measured. Host code.
 
 A wide skin means more pairs per step, a narrow one more renewals; the balance moves with the speed of the atoms,
-that is with the fourth root of the temperature. All choices are functions of the state and the last block, so a
-continued run makes the same ones.
+that is with the fourth root of the temperature. Between prunings atoms fly; between rebuilds those of a glass turn
+back, so the outer list lives ever longer until the travel it sees fills its skin. All choices are functions of the
+state and the last block, so a continued run makes the same ones.
 """
 
 from dataclasses import dataclass, replace
@@ -22,29 +23,31 @@ SMALLEST_SKIN = 0.35  # A
 
 @dataclass(frozen=True)
 class Pace:
-    """Farthest travel per step (A) between prunings and between rebuilds, and how cautious to be."""
+    """Farthest travel (A): `inner` per step between prunings, `outer` within `horizon` steps of a rebuild."""
 
     inner: float
     outer: float
+    horizon: int
 
 
 def first_pace(temperature_K: float, timestep: float) -> Pace:
     """A cautious guess for steps of `timestep` ps: 4.5 standard deviations of the thermal speed of lithium."""
     speed = np.sqrt(max(temperature_K, 100.0) * units.BOLTZMANN / (mass("Li") * units.AMU))
-    return Pace(4.5 * speed * timestep, 4.5 * speed * timestep)
+    return Pace(4.5 * speed * timestep, 4.5 * speed * timestep, 1)
 
 
 def slower(pace: Pace) -> Pace:
     """After a list failed: assume faster atoms, so renew more often."""
-    return Pace(1.5 * pace.inner, 1.5 * pace.outer)
+    return replace(pace, inner=1.5 * pace.inner, outer=1.5 * pace.outer)
 
 
 def measured(health: Health, rhythm: Rhythm) -> Pace:
-    """Travel per step of the block just run."""
+    """Travel in the block just run."""
     stride, prunes = int(rhythm.stride), int(rhythm.prunes)
-    outer_steps = max(stride * (prunes - 1), 1)  # seen at the last pruning before a rebuild
-    outer = float(health.outer_travel) / outer_steps if prunes > 1 else float(health.inner_travel) / stride
-    return Pace(max(float(health.inner_travel) / stride, 1e-5), max(outer, 1e-5))
+    inner = max(float(health.inner_travel) / stride, 1e-5)
+    if prunes == 1:
+        return Pace(inner, inner * stride, stride)
+    return Pace(inner, max(float(health.outer_travel), 1e-5), stride * (prunes - 1))  # seen at the last pruning
 
 
 def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
@@ -53,7 +56,7 @@ def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
     Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
     """
     wanted_inner = float(np.clip(2.3 * pace.inner**0.5, SMALLEST_SKIN, 0.9))
-    wanted_outer = wanted_inner + float(np.clip(6.2 * pace.outer**0.5, 0.5, 1.8))
+    wanted_outer = wanted_inner + float(np.clip(6.2 * pace.inner**0.5, 1.3, 1.8))  # vibrations fit into 1.3 A
     check_width(cell, plan.reach)
     outer = min(wanted_outer, 0.999 * (largest_reach(cell) - plan.reach))
     return min(wanted_inner, 0.6 * outer), outer
@@ -78,7 +81,7 @@ def choose(plan: Plan, cell: np.ndarray, pace: Pace, interval: int) -> Rhythm:
     """The rhythm of one sampling interval of `interval` steps."""
     inner, outer = skins(plan, cell, pace)
     stride = _divisor(interval, inner / (2 * MARGIN * pace.inner))
-    prunes = _divisor(interval // stride, (outer - inner) / (2 * MARGIN * pace.outer) / stride + 1)
+    prunes = _divisor(interval // stride, _lifetime(pace, outer - inner) / stride + 1)
     return Rhythm(
         rebuilds=jnp.asarray(interval // (stride * prunes)),
         prunes=jnp.asarray(prunes),
@@ -86,6 +89,13 @@ def choose(plan: Plan, cell: np.ndarray, pace: Pace, interval: int) -> Rhythm:
         outer_skin=jnp.asarray(outer),
         inner_skin=jnp.asarray(inner),
     )
+
+
+def _lifetime(pace: Pace, gap: float) -> float:
+    """Steps after which an outer list with `gap` (A) to the inner one would fail: travel grows at most linearly, and
+    once it fills less than the gap more like a root; never more than three times what has been seen."""
+    room = gap / (2 * MARGIN * pace.outer)
+    return pace.horizon * (room if room < 1 or pace.horizon == 1 else min(room**2, 3.0))
 
 
 def rest() -> Rhythm:
@@ -96,8 +106,5 @@ def rest() -> Rhythm:
 
 def blend(old: Pace, new: Pace) -> Pace:
     """Follow a faster pace at once, a slower one gradually."""
-    return replace(
-        old,
-        inner=max(new.inner, 0.7 * old.inner + 0.3 * new.inner),
-        outer=max(new.outer, 0.7 * old.outer + 0.3 * new.outer),
-    )
+    remembered = 0.9 * old.outer if new.horizon >= old.horizon else 0.0
+    return Pace(max(new.inner, 0.7 * old.inner + 0.3 * new.inner), max(new.outer, remembered), new.horizon)

