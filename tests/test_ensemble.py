@@ -171,6 +171,7 @@ def test_common_size_of_the_papers_compositions():
         common_size(paper, 651)
 
 
+@pytest.mark.slow
 def test_command_makes_run_directories_like_those_of_single_runs(tmp_path, monkeypatch, capfd):
     short = ["scale=smoke", "protocol.melt_ps=0.1", "protocol.relax_nvt_ps=0.1", "protocol.relax_npt_ps=0.2"]
     short += ["protocol.quench_rate=20000.0", "stages=[melt_quench,structure]", f"hydra.run.dir={tmp_path}"]

@@ -69,7 +69,7 @@ class Case:
     def __init__(self, kind: str):
         self.structure, self.potential = structure_in(kind), glass_potential(common_cutoff())
         plan = plan_for(self.potential, self.structure, accuracy=1e-3, precision="float64")
-        longer = replace(plan.lists, inner=112, outer=176, grid=(1, 1, 1), occupancy=216)
+        longer = replace(plan.lists, inner=112, outer=176, grid=(1, 1, 1))
         self.plan = replace(plan, mesh=MESH, orthorhombic=False, lists=longer, largest_volume=0.0)
         self.species, fractional, cell = (jnp.asarray(x) for x in self.structure)
         outer, self.near = lists(self.plan, fractional, cell)

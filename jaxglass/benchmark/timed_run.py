@@ -81,7 +81,7 @@ class TimedRun:
     def _repaired(self, health: Health) -> bool:
         """Whether the block has to be repeated; larger lists or a slower pace are then in place."""
         lists = self.plan.lists
-        if health.outer_rows > lists.outer or health.inner_rows > lists.inner or health.occupancy > lists.occupancy:
+        if health.outer_rows > lists.outer or health.inner_rows > lists.inner:
             self.plan = replace(self.plan, lists=larger_lists(lists, health))
         elif health.coarse:
             system = self.state.system

@@ -22,14 +22,14 @@ MESH_SIZES = (
 # fmt: on
 LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
 CHUNK = 16  # neighbour rows per fused pass of the kernel
+DEPTH = 3  # grid cells that a list reaches on each side of an atom's own
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Shapes of the neighbour lists: cell grid, atoms per cell, rows of the outer and the inner list."""
+    """Shapes of the neighbour lists: cell grid (1 along an axis that is not divided), rows of both lists."""
 
     grid: tuple[int, int, int]
-    occupancy: int
     outer: int
     inner: int
 
@@ -136,9 +136,7 @@ def make_plan(
     mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
     volume = float(abs(np.linalg.det(cell))) * volume_margin * 1.01
-    plan = Plan(
-        cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0, 0), orthorhombic, precision, accuracy, volume, shards
-    )
+    plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0), orthorhombic, precision, accuracy, volume, shards)
     return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.5, inner_skin=0.9))
 
 
@@ -153,15 +151,12 @@ def choose_lists(
         expected = min(density * 4 / 3 * math.pi * radius**3 * slack + 8, n_atoms - 1)
         return max(CHUNK, -(-math.ceil(expected) // CHUNK) * CHUNK)
 
-    side = np.floor(widths(cell) / (far / 2)).astype(int)
-    grid = tuple(int(s) if s >= 5 else 1 for s in side)
-    cells = math.prod(grid)
-    mean = n_atoms / cells
-    occupancy = n_atoms if cells == 1 else min(n_atoms, math.ceil(mean + 4.5 * math.sqrt(mean) + 2))
-    offsets = math.prod(5 if g >= 5 else 1 for g in grid)
-    if offsets * occupancy >= n_atoms:
-        grid, occupancy = (1, 1, 1), n_atoms
-    return Lists((grid[0], grid[1], grid[2]), occupancy, rows(far), rows(close))
+    side = np.floor(widths(cell) / (far / DEPTH)).astype(int)
+    grid = tuple(int(s) if s > 2 * DEPTH else 1 for s in side)
+    visited = math.prod(min(g, 2 * DEPTH + 1) for g in grid)
+    if 2 * visited > math.prod(grid):  # most cells would be visited anyway
+        grid = (1, 1, 1)
+    return Lists((grid[0], grid[1], grid[2]), rows(far), rows(close))
 
 
 def at_least(fresh: Lists, old: Lists) -> Lists:
@@ -175,7 +170,6 @@ def common_plan(plans: Sequence[Plan]) -> Plan:
     coarsest = min((plan.lists for plan in plans), key=lambda lists: math.prod(lists.grid))
     lists = replace(
         coarsest,
-        occupancy=max(plan.lists.occupancy for plan in plans if plan.lists.grid == coarsest.grid),
         outer=max(plan.lists.outer for plan in plans),
         inner=max(plan.lists.inner for plan in plans),
     )

@@ -51,7 +51,6 @@ class Health:
 
     outer_rows: Array
     inner_rows: Array
-    occupancy: Array
     coarse: Array
     outer_excess: Array  # A, > 0: the outer list missed a pair
     inner_excess: Array  # A, > 0: the inner list missed a pair
@@ -97,7 +96,7 @@ class Order(NamedTuple):
 def _healthy() -> Health:
     zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
     low = jnp.asarray(-jnp.inf)
-    return Health(none, none, none, jnp.zeros((), bool), low, low, zero, zero, zero, none, jnp.ones((), bool), zero)
+    return Health(none, none, jnp.zeros((), bool), low, low, zero, zero, zero, none, jnp.ones((), bool), zero)
 
 
 def _travel(neighbors: Neighbors, fractional: Array) -> Array:
@@ -210,7 +209,6 @@ def _block(
         health = replace(
             health,
             outer_rows=jnp.maximum(health.outer_rows, outer.needed),
-            occupancy=jnp.maximum(health.occupancy, outer.occupancy),
             coarse=health.coarse | outer.coarse,
         )
         return jax.lax.fori_loop(0, rhythm.prunes, lambda _, c: after_prune(outer, c), (state, inner, health))
@@ -235,9 +233,7 @@ def _block(
     system = state.system
     outer = renew_outer(system.fractional, system.cell)
     inner = renew_inner(outer, system.fractional, system.cell)
-    health = replace(
-        _healthy(), outer_rows=outer.needed, inner_rows=inner.needed, occupancy=outer.occupancy, coarse=outer.coarse
-    )
+    health = replace(_healthy(), outer_rows=outer.needed, inner_rows=inner.needed, coarse=outer.coarse)
     state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, inner, health, _empty_samples()))
     size = jnp.sqrt(jnp.max(jnp.sum(state.forces**2, axis=1)))
     return BlockResult(state, replace(health, largest_force=size), kept)
@@ -258,11 +254,10 @@ def _balanced(
 
 
 class FirstForces(NamedTuple):
-    """A state with its forces, and the list rows and grid occupancy that took."""
+    """A state with its forces, and the list rows that took."""
 
     state: State
     rows: Array
-    occupancy: Array
 
 
 @partial(jax.jit, static_argnames=("plan",))
@@ -276,7 +271,7 @@ def _first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces
     near = build(plan, system.fractional, system.cell, jnp.asarray(plan.reach))
     found = _balanced(plan, potential, system.species, system.fractional, system.cell, near, True)
     state = replace(state, forces=found.forces, strain_derivative=found.strain_derivative)
-    return FirstForces(state, near.needed, near.occupancy)
+    return FirstForces(state, near.needed)
 
 
 def _empty_samples() -> Samples:

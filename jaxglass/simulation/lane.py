@@ -160,10 +160,8 @@ class Lane:
             return here
         found = first_forces(here.plan, self.potential, here.state)
         lists = here.plan.lists
-        if int(found.rows) > lists.outer or int(found.occupancy) > lists.occupancy:
-            larger = replace(
-                lists, outer=_grown(lists.outer, int(found.rows)), occupancy=len(here.state.system.species)
-            )
+        if int(found.rows) > lists.outer:
+            larger = replace(lists, outer=_grown(lists.outer, int(found.rows)))
             return self._with_forces(replace(here, plan=replace(here.plan, lists=larger)))
         return replace(here, state=found.state)
 
@@ -213,11 +211,7 @@ class Lane:
         """A position to repeat the block from, or None when every list was complete and valid."""
         here, plan = self.position, self.position.plan
         lists = plan.lists
-        if (
-            int(health.outer_rows) > lists.outer
-            or int(health.inner_rows) > lists.inner
-            or int(health.occupancy) > lists.occupancy
-        ):
+        if int(health.outer_rows) > lists.outer or int(health.inner_rows) > lists.inner:
             return replace(here, plan=replace(plan, lists=larger_lists(lists, health)))
         if bool(health.coarse):
             cell = np.asarray(here.state.system.cell)
@@ -321,7 +315,6 @@ def larger_lists(lists: Lists, health: Health) -> Lists:
         lists,
         outer=_grown(lists.outer, int(health.outer_rows)),
         inner=_grown(lists.inner, int(health.inner_rows)),
-        occupancy=lists.occupancy if int(health.occupancy) <= lists.occupancy else int(health.occupancy * 1.25) + 1,
     )
 
 

@@ -17,8 +17,11 @@ from jaxglass.errors import ConfigError
 from jaxglass.model.elements import mass
 from jaxglass.simulation.block import Health, Rhythm
 
+OUTER_GAP = 1.9  # A between the skins: vibrations fit into it
 MARGIN = 1.2  # travel grows from block to block; stay this factor below the skin
 SMALLEST_SKIN = 0.35  # A
+LARGEST_SKIN = 0.9  # A, of the inner list
+PAIR_SHARE, PRUNE_COST = 0.65, 1.0  # of a force evaluation: the pair sum in it; one pruning
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,18 @@ def skins(plan: Plan, cell: np.ndarray, pace: Pace) -> tuple[float, float]:
 
     Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
     """
-    wanted_inner = float(np.clip(2.3 * pace.inner**0.5, SMALLEST_SKIN, 0.9))
-    wanted_outer = wanted_inner + float(np.clip(6.2 * pace.inner**0.5, 1.3, 1.8))  # vibrations fit into 1.3 A
+    wanted_inner = _cheapest_skin(plan.reach, pace.inner)
+    wanted_outer = wanted_inner + OUTER_GAP
     check_width(cell, plan.reach)
     outer = min(wanted_outer, 0.999 * (largest_reach(cell) - plan.reach))
     return min(wanted_inner, 0.6 * outer), outer
+
+
+def _cheapest_skin(reach: float, travel: float) -> float:
+    """Inner skin (A) with the least cost per step for atoms that move `travel` (A) in a step."""
+    skins = np.linspace(SMALLEST_SKIN, LARGEST_SKIN, 56)
+    strides = np.maximum(np.floor(skins / (2 * MARGIN * travel)), 1)
+    return float(skins[np.argmin(PAIR_SHARE * (1 + skins / reach) ** 3 + PRUNE_COST / strides)])
 
 
 def check_width(cell: np.ndarray, reach: float) -> None:
