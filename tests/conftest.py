@@ -8,7 +8,7 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 2)  # tests of divided atoms and lanes need two
 
-from systems import Glass, Structure, glass_cells, glass_potential, make_glass  # noqa: E402
+from systems import Glass, Structure, glass_cells, glass_potential, stored_glass  # noqa: E402
 
 from jaxglass.model.potential import Potential  # noqa: E402
 from jaxglass.units import COULOMB_LAMMPS  # noqa: E402
@@ -22,7 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no worker ends long after the other."""
-    items.sort(key=lambda item: item.path.stem not in ("test_run", "test_dynamics", "test_lammps"))
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+LONGEST = ("test_run", "test_dynamics", "test_ensemble", "test_gradients", "test_lammps", "test_benchmark")
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +41,9 @@ def potential_lammps() -> Potential:
 
 
 @pytest.fixture(scope="session")
-def glass(potential: Potential) -> Glass:
+def glass() -> Glass:
     """504 atoms of 40LiBP at 3000 K and quenched to 300 K."""
-    return make_glass(potential)
+    return stored_glass()
 
 
 @pytest.fixture(scope="session")

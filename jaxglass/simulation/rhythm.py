@@ -34,9 +34,9 @@ class Pace:
 
 
 def first_pace(temperature_K: float, timestep: float) -> Pace:
-    """A cautious guess for steps of `timestep` ps: 4.5 standard deviations of the thermal speed of lithium."""
+    """A cautious guess for steps of `timestep` ps: 6 standard deviations of the thermal speed of lithium."""
     speed = np.sqrt(max(temperature_K, 100.0) * units.BOLTZMANN / (mass("Li") * units.AMU))
-    return Pace(4.5 * speed * timestep, 4.5 * speed * timestep, 1)
+    return Pace(6 * speed * timestep, 6 * speed * timestep, 1)
 
 
 def slower(pace: Pace) -> Pace:
