@@ -143,9 +143,14 @@ class Config:
             return f"ensemble-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
 
+    def listed(self, key: str) -> list[Any]:
+        """Values of a key that may hold a list."""
+        value = self.get(key)
+        return list(value) if isinstance(value, (list, tuple)) else [value]
+
     def lanes(self, n_atoms: int) -> list["Config"]:
         """One study of `n_atoms` per composition and seed of an ensemble."""
-        compositions, seeds = _listed(self.get("glass.li2o")), _listed(self.get("seed"))
+        compositions, seeds = self.listed("glass.li2o"), self.listed("seed")
         return [
             Config(
                 {**self.values, "task": "study", "seed": seed, "glass": {"li2o": x, "n_atoms": n_atoms}}, self.stages
@@ -195,10 +200,6 @@ def check_config(values: Mapping[str, Any]) -> Config:
     if problems:
         raise ConfigError("; ".join(problems))
     return Config(values, stages)
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _reasons(key: str, value: Any, task: Any) -> list[str]:

@@ -9,6 +9,7 @@ import yaml
 from jaxglass.config import Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.files import read_json
 from jaxglass.study import run_study
 
 
@@ -20,8 +21,7 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
     """
     from jaxglass.model.composition import common_size
 
-    lithium = config.get("glass.li2o")
-    lithium = [float(x) for x in lithium] if isinstance(lithium, (list, tuple)) else [float(lithium)]
+    lithium = [float(x) for x in config.listed("glass.li2o")]
     lanes = config.lanes(common_size(lithium, int(config.get("glass.n_atoms"))))
     failed: dict[str, JaxglassError] = {}
     with RunDirectory(path) as directory:
@@ -36,11 +36,12 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
         except JaxglassError as error:
             directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
             raise
-        directory.add_results(lanes=[_summary(lane, path / lane.name) for lane in lanes])
+        found = [_summary(lane, path / lane.name) for lane in lanes]
+        directory.add_results(lanes=found)
         reasons = [f"{name}: {error}" for name, error in failed.items()]
         directory.set_status(state="failed" if failed else "done", error="; ".join(reasons) or None)
-    for lane in lanes:
-        print(_line(lane, path / lane.name))
+    for summary in found:
+        print(_line(summary))
     if failed:
         first = next(iter(failed.values()))
         raise type(first)(f"{len(failed)} of {len(lanes)} glasses failed; {reasons[0]}")
@@ -92,9 +93,7 @@ def _yaml(lane: Config) -> str:
 
 def _summary(lane: Config, path: Path) -> dict[str, Any]:
     """Settings, state and density of one glass."""
-    directory = RunDirectory(path)
-    with directory:
-        results, status = directory.results(), directory.status
+    results, status = (read_json(path / name) or {} for name in ("results.json", "status.json"))
     return {
         "directory": lane.name,
         "li2o": lane.get("glass.li2o"),
@@ -105,8 +104,7 @@ def _summary(lane: Config, path: Path) -> dict[str, Any]:
     }
 
 
-def _line(lane: Config, path: Path) -> str:
-    found = _summary(lane, path)
+def _line(found: dict[str, Any]) -> str:
     density = found["density"]
     measured = f"{density['value']:.3f} g/cm3" if density else found["error"] or ""
-    return f"{found['state']:<9} {lane.name}  {measured}"
+    return f"{found['state']:<9} {found['directory']}  {measured}"

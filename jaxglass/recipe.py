@@ -14,7 +14,7 @@ from jaxglass.model.system import System
 from jaxglass.parameters import Parameters, check_neutral, load_parameters
 from jaxglass.protocols.melt_quench import MeltQuench
 from jaxglass.protocols.packing import cube, random_packing
-from jaxglass.runtime import check_compiler
+from jaxglass.runtime import check_compiler, shards_for
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_json
 from jaxglass.simulation.lane import Finished, Lane
@@ -47,11 +47,11 @@ class Recipe:
         return Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
 
 
-def make_recipe(config: Config, shards: int) -> Recipe:
+def make_recipe(config: Config, shards: int | None = None) -> Recipe:
     """Check the settings of a melt-quench before anything is compiled, then place the atoms.
 
-    `shards` devices divide them. JAX must have been configured; raises `ConfigError` or `ResourceError` for
-    settings that cannot be run.
+    `shards` devices divide them; None: as many as `engine.cores` and their number allow. JAX must have been
+    configured; raises `ConfigError` or `ResourceError` for settings that cannot be run.
     """
     engine = config.get("engine")
     composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
@@ -73,7 +73,7 @@ def make_recipe(config: Config, shards: int) -> Recipe:
         engine["precision"],
         engine["coulomb_cutoff"],
         volume_margin=1.35,
-        shards=shards,
+        shards=shards or shards_for(composition.n_atoms, engine["cores"]),
     )
     check_compiler()
     system = random_packing(composition, protocol.start_density, int(config.get("seed")))

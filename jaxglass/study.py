@@ -30,16 +30,13 @@ def run_study(config: Config, path: Path, config_yaml: str) -> None:
 
 def melt_quench(config: Config, directory: RunDirectory) -> None:
     """Make the glass: glass.extxyz, glass.data, thermo.csv, trajectory, and its entry in results.json."""
-    from jaxglass.model.composition import compose
-    from jaxglass.runtime import available_cores, configure, shards_for
+    from jaxglass.runtime import available_cores, configure
 
-    cores = config.get("engine.cores")
-    configure(config.get("engine.device"), cores or available_cores())
+    configure(config.get("engine.device"), config.get("engine.cores") or available_cores())
     from jaxglass.recipe import make_recipe, record_glass
     from jaxglass.simulation.run import run_lane
 
-    n_atoms = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms"))).n_atoms
-    recipe = make_recipe(config, shards_for(n_atoms, cores))
+    recipe = make_recipe(config)
     record_glass(recipe, directory, run_lane(recipe.lane(directory)))
 
 

@@ -5,22 +5,19 @@ block that had to be repeated is not counted.
 """
 
 import time
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State
-from jaxglass.engine.plan import Plan, choose_lists
+from jaxglass.engine.plan import Plan
 from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.simulation import rhythm as rhythms
 from jaxglass.simulation.block import MAX_SAMPLES, Health, Rhythm, first_forces, run_block
-from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, larger_lists
-
-THERMOSTAT, BAROSTAT = 0.1, 1.0  # ps
+from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, control_of, repaired, too_fast
+from jaxglass.simulation.stage import Stage
 
 
 class TimedRun:
@@ -38,7 +35,7 @@ class TimedRun:
         """Prepare first forces and a cautious pace; `timestep` in ps."""
         rhythms.check_width(np.asarray(state.system.cell), plan.reach)  # before anything is compiled
         self.plan, self.potential, self.ensemble = plan, potential, ensemble
-        self.control = Control(*map(jnp.asarray, (timestep, temperature, temperature, 1.0, 0.0, THERMOSTAT, BAROSTAT)))
+        self.control = control_of(Stage("timed", ensemble, 1, (temperature, temperature), timestep=timestep))
         self.pace = rhythms.first_pace(temperature, timestep)
         self.state = first_forces(plan, potential, state).state
         self.compiled: set[Plan] = set()
@@ -80,14 +77,10 @@ class TimedRun:
 
     def _repaired(self, health: Health) -> bool:
         """Whether the block has to be repeated; larger lists or a slower pace are then in place."""
-        lists = self.plan.lists
-        if health.outer_rows > lists.outer or health.inner_rows > lists.inner:
-            self.plan = replace(self.plan, lists=larger_lists(lists, health))
-        elif health.coarse:
-            system = self.state.system
-            fresh = choose_lists(self.plan, np.asarray(system.cell) * 0.97, len(system.species), 2.5, 0.9)
-            self.plan = replace(self.plan, lists=fresh)
-        elif not max(health.outer_excess, health.inner_excess) <= 0 or not health.finite:
+        plan = repaired(self.plan, health, self.state.system)
+        if plan is not None:
+            self.plan = plan
+        elif too_fast(health):
             self.pace = rhythms.slower(self.pace)
         else:
             return False

@@ -153,15 +153,32 @@ def _within(plan: Plan, r2: Array, short: Array, coulomb: Array) -> Array:
     return short + coulomb
 
 
-def _force_over_distance(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
-    """-(dV/dr)/r of every slot; without `core`, right from r0 outwards."""
+class _Radial(NamedTuple):
+    """Distances of one chunk, those outside reach and of unused slots replaced, and the parameters of their pairs."""
+
+    real: Array
+    r2: Array
+    r: Array
+    inverse: Array
+    A: Array
+    decay: Array
+    C: Array
+    qq: Array
+
+
+def _radial(plan: Plan, row: _Rows, bounds: Array, slots: _Slots) -> _Radial:
     reach2 = plan.reach**2
     real = (slots.r2 < reach2) & (slots.r2 > 0)
     r2 = jnp.where(real, slots.r2, reach2)
     inverse = _inverse_root(r2)
-    r = r2 * inverse
+    chosen = (_choose(column, bounds, slots.j) for column in (row.A, row.decay, row.C, row.qq))
+    return _Radial(real, r2, r2 * inverse, inverse, *chosen)
+
+
+def _force_over_distance(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
+    """-(dV/dr)/r of every slot; without `core`, right from r0 outwards."""
+    real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
     inverse2 = inverse * inverse
-    A, decay, C, qq = (_choose(column, bounds, slots.j) for column in (row.A, row.decay, row.C, row.qq))
     steep = r * decay
     short = steep * A * jnp.exp(-steep) - 6 * C * (inverse2 * inverse2 * inverse2)
     if core:
@@ -173,13 +190,8 @@ def _force_over_distance(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, c
 
 def _pair_energy(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
     """V of every slot; without `core`, right from r0 outwards."""
-    reach2 = plan.reach**2
-    real = (slots.r2 < reach2) & (slots.r2 > 0)
-    r2 = jnp.where(real, slots.r2, reach2)
-    inverse = _inverse_root(r2)
-    r = r2 * inverse
+    real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
     inverse2 = inverse * inverse
-    A, decay, C, qq = (_choose(column, bounds, slots.j) for column in (row.A, row.decay, row.C, row.qq))
     short = A * jnp.exp(-r * decay) - C * (inverse2 * inverse2 * inverse2)
     if core:
         r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))

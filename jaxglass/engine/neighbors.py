@@ -44,7 +44,6 @@ class Neighbors:
 
 class _Growing(NamedTuple):
     flat: Array  # ((K + 1) n,) with one spare row
-    used: Array  # (n,) rows used, at most K
     found: Array  # (n,) neighbours so far
 
 
@@ -55,22 +54,20 @@ class _Columns:
 
 
 def _start(capacity: int, n: int) -> _Growing:
-    zero = jnp.zeros(n, jnp.int32)
-    return _Growing(jnp.zeros((capacity + 1) * n, jnp.int32), zero, zero)
+    return _Growing(jnp.zeros((capacity + 1) * n, jnp.int32), jnp.zeros(n, jnp.int32))
 
 
 def _append(grown: _Growing, capacity: int, j: Array, within: Array) -> _Growing:
     n = j.shape[0]
-    flat = grown.flat.at[grown.used * n + jnp.arange(n, dtype=jnp.int32)].set(
+    flat = grown.flat.at[jnp.minimum(grown.found, capacity) * n + jnp.arange(n, dtype=jnp.int32)].set(
         j, unique_indices=True, mode="promise_in_bounds"
     )
-    step = within.astype(jnp.int32)
-    return _Growing(flat, jnp.minimum(grown.used + step, capacity), grown.found + step)
+    return _Growing(flat, grown.found + within.astype(jnp.int32))
 
 
 def _finish(grown: _Growing, capacity: int, atoms: Array) -> _Columns:
     index = grown.flat.reshape(capacity + 1, len(atoms))[:capacity]
-    return _Columns(jnp.where(jnp.arange(capacity)[:, None] < grown.used, index, atoms), grown.found)
+    return _Columns(jnp.where(jnp.arange(capacity)[:, None] < grown.found, index, atoms), grown.found)
 
 
 def _in_blocks(serve: Callable[[Array], _Columns], n: int) -> _Columns:

@@ -209,20 +209,14 @@ class Lane:
 
     def _repair(self, health: Health, result: BlockResult, order: Order) -> Position | None:
         """A position to repeat the block from, or None when every list was complete and valid."""
-        here, plan = self.position, self.position.plan
-        lists = plan.lists
-        if int(health.outer_rows) > lists.outer or int(health.inner_rows) > lists.inner:
-            return replace(here, plan=replace(plan, lists=larger_lists(lists, health)))
-        if bool(health.coarse):
-            cell = np.asarray(here.state.system.cell)
-            fresh = choose_lists(plan, cell * 0.97, len(here.state.system.species), outer_skin=2.5, inner_skin=0.9)
-            return replace(here, plan=replace(plan, lists=at_least(fresh, lists)))
+        here = self.position
+        plan = repaired(here.plan, health, here.state.system)
+        if plan is not None:
+            return replace(here, plan=plan)
         cells = np.asarray(result.samples.cell)[: int(order.samples)]
-        needed = plan.reach + float(order.rhythm.inner_skin)
+        needed = here.plan.reach + float(order.rhythm.inner_skin)
         too_narrow = np.isfinite(cells).all() and min(map(largest_reach, cells)) < needed
-        if float(health.inner_excess) > 0 or float(health.outer_excess) > 0 or too_narrow or not bool(health.finite):
-            return replace(here, pace=rhythms.slower(here.pace))
-        return None
+        return replace(here, pace=rhythms.slower(here.pace)) if too_narrow or too_fast(health) else None
 
     def _fit_mesh(self, here: Position) -> Position:
         """A finer mesh once the cell has outgrown the one it was planned for."""
@@ -309,7 +303,24 @@ class Lane:
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
 
 
-def larger_lists(lists: Lists, health: Health) -> Lists:
+def repaired(plan: Plan, health: Health, system: System) -> Plan | None:
+    """A plan with lists that hold what the block needed, or None when those of `plan` did."""
+    lists = plan.lists
+    if int(health.outer_rows) > lists.outer or int(health.inner_rows) > lists.inner:
+        return replace(plan, lists=_larger(lists, health))
+    if bool(health.coarse):
+        cell = np.asarray(system.cell)
+        fresh = choose_lists(plan, cell * 0.97, len(system.species), outer_skin=2.5, inner_skin=0.9)
+        return replace(plan, lists=at_least(fresh, lists))
+    return None
+
+
+def too_fast(health: Health) -> bool:
+    """Whether atoms outran a list, or went where no number says how far."""
+    return float(health.inner_excess) > 0 or float(health.outer_excess) > 0 or not bool(health.finite)
+
+
+def _larger(lists: Lists, health: Health) -> Lists:
     """Lists with room for what the block needed and a quarter more."""
     return replace(
         lists,
