@@ -18,10 +18,12 @@ from scipy.special import erfc
 from jaxglass.engine import forces as hot
 from jaxglass.engine import neighbors as nb
 from jaxglass.engine.energy import Evaluation
-from jaxglass.engine.plan import CHUNK, Plan, make_plan
+from jaxglass.engine.plan import CHUNK, WINDOW, Plan, make_plan
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, make_potential
 from jaxglass.units import COULOMB
+
+SKIN = 0.4  # A, of every list made here
 
 ELEMENTS = ("Li", "B", "P", "O")
 CHARGES = {"Li": 0.6, "B": 1.8, "P": 3.0, "O": -1.2}
@@ -212,33 +214,30 @@ def plan_for(potential: Potential, structure: Structure, **options) -> Plan:
         found = pair_list(structure.fractional, structure.cell, reach)
         return int(np.bincount(np.concatenate([found.i, found.j]), minlength=1).max()) + CHUNK
 
-    longer = replace(plan.lists, outer=rows(plan.reach + 1.0), inner=rows(plan.reach + 0.4))
-    return replace(plan, lists=longer)
+    return replace(plan, lists=replace(plan.lists, rows=rows(plan.reach + SKIN), windows=3 * plan.lists.windows))
 
 
 def hot_path(plan: Plan, potential: Potential, structure: Structure) -> Evaluation:
     """Energy, forces and stress from lists, pair kernel and mesh, as dynamics computes them."""
     where = tuple(jnp.asarray(x) for x in structure)
-    outer, inner = lists(plan, *where[1:])
-    assert int(outer.needed) <= plan.lists.outer
-    assert int(inner.needed) <= plan.lists.inner
-    forces, strain_derivative = _forces(plan, potential, *where, inner)
-    energy = _energy(plan, potential, *where, inner).energy
+    near = neighbors(plan, *where[1:])
+    assert int(near.needed) <= plan.lists.rows
+    assert int(near.run) <= WINDOW * plan.lists.windows
+    forces, strain_derivative = _forces(plan, potential, *where, near)
+    energy = _energy(plan, potential, *where, near).energy
     return Evaluation(
         float(energy), np.asarray(forces), np.asarray(strain_derivative) / abs(np.linalg.det(structure.cell))
     )
 
 
 _build = jax.jit(nb.build, static_argnums=0)
-_prune = jax.jit(nb.prune, static_argnums=0)
 _energy = jax.jit(hot.energy, static_argnums=0)
 _forces = jax.jit(partial(hot.forces, derivatives=True), static_argnums=0)
 
 
-def lists(plan: Plan, fractional: jax.Array, cell: jax.Array) -> tuple[nb.Neighbors, nb.Neighbors]:
-    """Outer and inner list with skins of 1.0 and 0.4 A."""
-    outer = _build(plan, fractional, cell, jnp.asarray(plan.reach + 1.0))
-    return outer, _prune(plan, outer, fractional, cell, jnp.asarray(plan.reach + 0.4))
+def neighbors(plan: Plan, fractional: jax.Array, cell: jax.Array) -> nb.Neighbors:
+    """The list with the skin that `plan_for` has room for."""
+    return _build(plan, fractional, cell, jnp.asarray(plan.reach + SKIN))
 
 
 class Glass(NamedTuple):

@@ -18,7 +18,7 @@ from jaxglass import units
 from jaxglass.analysis.statistics import standard_error
 from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
-from jaxglass.engine.plan import make_plan
+from jaxglass.engine.plan import WINDOW, make_plan
 from jaxglass.model.potential import make_potential
 from jaxglass.model.system import System, degrees_of_freedom, make_system, maxwell_boltzmann
 from jaxglass.protocols.packing import push_apart
@@ -87,9 +87,9 @@ class Runner:
                 self.plan, ensemble, self.potential, control, rhythm, jnp.asarray(now), state
             )
             assert bool(health.finite)
-            assert float(health.inner_excess) <= 0
-            assert float(health.outer_excess) <= 0
-            assert int(health.inner_rows) <= self.plan.lists.inner
+            assert float(health.excess) <= 0
+            assert int(health.rows) <= self.plan.lists.rows
+            assert int(health.run) <= WINDOW * self.plan.lists.windows
             kept.append(jax.tree.map(lambda x, now=now: np.asarray(x[:now]), block))
             samples -= now
         return state, jax.tree.map(lambda *parts: np.concatenate(parts), *kept)

@@ -47,7 +47,7 @@ def order(plan: Plan, k: int, timestep: float, steps: int) -> Order:
     """`steps` of NPT at the temperature and pressure of lane k."""
     system, potential = lane_system(k)
     stage = Stage("x", "npt", 1000, (1000.0 + 300.0 * k, 500.0), pressure=0.5 * k, timestep=timestep)
-    rhythm = Rhythm(*map(jnp.asarray, (1, 1, steps, 0.9, 0.5)))
+    rhythm = Rhythm(*map(jnp.asarray, (1, steps, 0.5)))
     state = first_forces(plan, potential, start(system)).state
     return Order(potential, control_of(stage), rhythm, jnp.asarray(1), state)
 
@@ -152,11 +152,11 @@ def test_lanes_that_cannot_share_a_program_are_refused(lane):
 
 def test_common_plan_has_room_for_every_lane(exact_plan):
     lists = exact_plan.lists
-    larger = replace(exact_plan, largest_volume=9e9, lists=replace(lists, outer=lists.outer + 16))
-    fuller = replace(exact_plan, lists=replace(lists, inner=lists.inner + 32), orthorhombic=False)
+    larger = replace(exact_plan, largest_volume=9e9, lists=replace(lists, windows=lists.windows + 1))
+    fuller = replace(exact_plan, lists=replace(lists, rows=lists.rows + 32), orthorhombic=False)
     plan = common_plan([exact_plan, larger, fuller])
     assert plan.largest_volume == 9e9
-    assert (plan.lists.outer, plan.lists.inner) == (lists.outer + 16, lists.inner + 32)
+    assert (plan.lists.windows, plan.lists.rows) == (lists.windows + 1, lists.rows + 32)
     assert not plan.orthorhombic
 
 
@@ -200,7 +200,7 @@ def test_command_makes_run_directories_like_those_of_single_runs(tmp_path, monke
 def test_block_lowers_without_callbacks(platform):
     """The step can be compiled for a GPU, and nothing in it calls the host."""
     system, potential, plan = small_system()
-    rhythm = Rhythm(*map(jnp.asarray, (1, 1, STEPS, 0.9, 0.5)))
+    rhythm = Rhythm(*map(jnp.asarray, (1, STEPS, 0.5)))
     one = Order(potential, control_of(STAGES[2]), rhythm, jnp.asarray(1), start(system))
     lowered = jax.export.export(run_block, platforms=[platform])(plan, "npt", *one)
     assert lowered.platforms == (platform,)

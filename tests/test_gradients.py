@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline
-from systems import Structure, glass_potential, lists, plan_for, random_ions, relative, within
+from systems import Structure, glass_potential, neighbors, plan_for, random_ions, relative, within
 
 from jaxglass.analysis.pair_distribution import pair_distribution
 from jaxglass.analysis.pair_histogram import everyone, knots, pair_histogram, partial_g
@@ -17,6 +17,7 @@ from jaxglass.dynamics.state import start
 from jaxglass.engine import forces as hot
 from jaxglass.engine import twin
 from jaxglass.engine.mesh import Mesh
+from jaxglass.engine.plan import WINDOW, Lists, rounded_up
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import splice
 from jaxglass.model.system import kinetic_energy, make_system, maxwell_boltzmann
@@ -69,11 +70,11 @@ class Case:
     def __init__(self, kind: str):
         self.structure, self.potential = structure_in(kind), glass_potential(common_cutoff())
         plan = plan_for(self.potential, self.structure, accuracy=1e-3, precision="float64")
-        longer = replace(plan.lists, inner=112, outer=176, grid=(1, 1, 1))
-        self.plan = replace(plan, mesh=MESH, orthorhombic=False, lists=longer, largest_volume=0.0)
+        same = Lists((1, 1, 1), rounded_up(len(self.structure.species), WINDOW) // WINDOW, 112)
+        self.plan = replace(plan, mesh=MESH, orthorhombic=False, lists=same, largest_volume=0.0)
         self.species, fractional, cell = (jnp.asarray(x) for x in self.structure)
-        outer, self.near = lists(self.plan, fractional, cell)
-        assert max(int(outer.needed) - 176, int(self.near.needed) - 112) <= 0
+        self.near = neighbors(self.plan, fractional, cell)
+        assert int(self.near.needed) <= 112
         strong = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), self.potential)  # weak types would compile twice
         self.at = (strong, fractional, cell)
 

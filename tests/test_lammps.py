@@ -64,7 +64,7 @@ def plan_of(plans: dict[tuple, Plan], potential: Potential, structure: Structure
     key = round(abs(np.linalg.det(cell)), 6), np.count_nonzero(cell) == 3
     if key not in plans:
         plan = plan_for(potential, structure)
-        plans[key] = replace(plan, lists=replace(plan.lists, outer=plan.lists.outer + 48, inner=plan.lists.inner + 48))
+        plans[key] = replace(plan, lists=replace(plan.lists, rows=plan.lists.rows + 48))
     return plans[key]
 
 

@@ -10,19 +10,19 @@ from systems import lattice
 
 from jaxglass.engine import neighbors as nb
 from jaxglass.engine.mesh import Mesh
-from jaxglass.engine.plan import Lists, Plan
+from jaxglass.engine.plan import WINDOW, Lists, Plan
 from jaxglass.model.pair_list import pair_list
 
 REACH = 4.0  # A
 N = 400
 CELLS = {"orthorhombic": lattice("orthorhombic", 22.0), "triclinic": lattice("triclinic", 22.0)}
 
-build, prune = (jax.jit(f, static_argnums=0) for f in (nb.build, nb.prune))
+build = jax.jit(nb.build, static_argnums=0)
 
 
-def plan_of(kind: str, grid: int, precision: str = "mixed", outer: int = 96, inner: int = 96) -> Plan:
+def plan_of(kind: str, grid: int, precision: str = "mixed", rows: int = 96, windows: int = 13) -> Plan:
     """A plan with `grid` cells per edge, made by hand."""
-    lists = Lists((grid,) * 3, outer, inner)
+    lists = Lists((grid,) * 3, windows if grid == 1 else windows, rows)
     mesh = Mesh((12, 12, 12), 4, 0.4)
     return Plan(REACH, REACH, mesh, lists, kind == "orthorhombic", precision, 1e-5, 1e9)
 
@@ -52,14 +52,26 @@ def brute(fractional: np.ndarray, cell: np.ndarray, reach: float) -> set[tuple[i
 @pytest.mark.parametrize("kind", CELLS)
 def test_lists_hold_exactly_the_pairs_of_brute_force(kind, grid, precision):
     cell, plan = CELLS[kind], plan_of(kind, grid, precision)
-    for seed in range(3):
+    for seed, reach in enumerate((4.3, 5.0, 5.0)):
         fractional = atoms(seed)
-        outer = build(plan, fractional, cell, jnp.asarray(5.0))
-        inner = prune(plan, outer, fractional, cell, jnp.asarray(4.3))
-        assert pairs(outer) == brute(fractional, cell, 5.0)
-        assert pairs(inner) == brute(fractional, cell, 4.3)
-        assert int(outer.needed) == int(outer.rows) <= plan.lists.outer
-        assert not bool(outer.coarse)
+        near = build(plan, fractional, cell, jnp.asarray(reach))
+        assert pairs(near) == brute(fractional, cell, reach)
+        assert int(near.needed) == int(near.rows) <= plan.lists.rows
+        assert int(near.run) <= WINDOW * plan.lists.windows
+        assert not bool(near.coarse)
+
+
+@pytest.mark.parametrize("grid", [1, 7])
+def test_every_pair_belongs_to_one_atom_which_lists_it_first(grid):
+    fractional, cell = atoms(), CELLS["triclinic"]
+    near = build(plan_of("triclinic", grid), fractional, cell, jnp.asarray(5.0))
+    index, owned = np.asarray(near.index), np.asarray(near.owned)
+    mine = [(i, int(j)) for i in range(N) for j in index[: owned[i], i]]
+    assert {tuple(sorted(pair)) for pair in mine} == {
+        pair for pair in brute(fractional, cell, 5.0) if pair[0] < pair[1]
+    }
+    assert len(set(mine)) == len(mine) == len(brute(fractional, cell, 5.0)) // 2
+    assert owned.max() < 0.8 * int(near.needed)
 
 
 def test_uneven_grids_are_searched_only_where_they_are_fine_enough():
@@ -73,27 +85,25 @@ def test_uneven_grids_are_searched_only_where_they_are_fine_enough():
 def test_overflow_is_reported():
     cell, fractional = CELLS["triclinic"], atoms()
     longest = int(build(plan_of("triclinic", 7), fractional, cell, jnp.asarray(5.0)).needed)
-    short = build(plan_of("triclinic", 7, outer=longest - 3), fractional, cell, jnp.asarray(5.0))
+    short = build(plan_of("triclinic", 7, rows=longest - 3), fractional, cell, jnp.asarray(5.0))
     assert int(short.needed) == longest > short.index.shape[0]
-    full = build(plan_of("triclinic", 7, inner=16), fractional, cell, jnp.asarray(5.0))
-    pruned = prune(plan_of("triclinic", 7, inner=16), full, fractional, cell, jnp.asarray(4.9))
-    assert int(pruned.needed) > pruned.index.shape[0] == 16
+    crowd = 0.2 * np.random.default_rng(0).random((N, 3))  # more atoms in one run of cells than a window holds
+    narrow = build(plan_of("orthorhombic", 7, windows=1, rows=399), crowd, cell, jnp.asarray(4.0))
+    assert int(narrow.run) > WINDOW
 
 
 @pytest.mark.parametrize("corner", [0.0, 0.4, 0.85])
 def test_atoms_may_crowd_anywhere(corner):
     """All in one corner of the cell, most of it a vacuum: near an end of the columns every atom is seen twice."""
     cell, fractional = CELLS["orthorhombic"], corner + 0.3 * np.random.default_rng(0).random((N, 3))
-    crowded = build(plan_of("orthorhombic", 8, outer=320), fractional, cell, jnp.asarray(4.0))
+    crowded = build(plan_of("orthorhombic", 8, rows=320, windows=13), fractional, cell, jnp.asarray(4.0))
     assert pairs(crowded) == brute(fractional, cell, 4.0)
 
 
 def test_lists_of_many_blocks_are_complete(monkeypatch):
     monkeypatch.setattr(nb, "BLOCK", 64)
-    plan, cell = plan_of("triclinic", 7, outer=97), CELLS["triclinic"]
-    outer = build(plan, atoms(), cell, jnp.asarray(5.0))
-    assert pairs(outer) == brute(atoms(), cell, 5.0)
-    assert pairs(prune(plan, outer, atoms(), cell, jnp.asarray(4.0))) == brute(atoms(), cell, 4.0)
+    plan, cell = plan_of("triclinic", 7, rows=97), CELLS["triclinic"]
+    assert pairs(build(plan, atoms(), cell, jnp.asarray(5.0))) == brute(atoms(), cell, 5.0)
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -110,14 +120,14 @@ def test_a_grid_too_coarse_for_the_reach_is_reported(kind):
 def test_a_list_that_misses_a_pair_is_never_called_valid(kind):
     cell, plan, rng = CELLS[kind], plan_of(kind, 7), np.random.default_rng(4)
     fractional = atoms()
-    outer = build(plan, fractional, cell, jnp.asarray(REACH + 0.8))
-    known = pairs(outer)
+    near = build(plan, fractional, cell, jnp.asarray(REACH + 0.8))
+    known = pairs(near)
     missed = valid = 0
     for _ in range(150):
         strain = rng.uniform(0, 0.12) * rng.normal(size=(3, 3)) * rng.integers(0, 2, (3, 3))
         moved_cell = cell @ (np.eye(3) + strain)
         moved = fractional + rng.uniform(0, 0.5) * rng.normal(size=(N, 3)) @ np.linalg.inv(cell)
-        excess = float(nb.excess(outer, moved, moved_cell, REACH))
+        excess = float(nb.excess(near, moved, moved_cell, REACH))
         complete = brute(moved, moved_cell, REACH) <= known
         assert complete or excess > 0
         missed, valid = missed + (not complete), valid + (excess <= 0)
@@ -127,12 +137,12 @@ def test_a_list_that_misses_a_pair_is_never_called_valid(kind):
 @pytest.mark.parametrize("factor", [0.9, 0.95])
 def test_a_shrinking_cell_invalidates_the_list(factor):
     cell, fractional = CELLS["orthorhombic"], atoms()
-    outer = build(plan_of("orthorhombic", 7), fractional, cell, jnp.asarray(REACH + 0.1))
-    assert float(nb.excess(outer, fractional, cell, REACH)) == pytest.approx(-0.1)
-    assert float(nb.excess(outer, fractional, cell * factor, REACH)) > 0
+    near = build(plan_of("orthorhombic", 7), fractional, cell, jnp.asarray(REACH + 0.1))
+    assert float(nb.excess(near, fractional, cell, REACH)) == pytest.approx(-0.1)
+    assert float(nb.excess(near, fractional, cell * factor, REACH)) > 0
 
 
 def test_lattice_translations_of_the_whole_system_are_not_hidden_moves():
     cell, fractional = CELLS["orthorhombic"], atoms()
-    outer = build(plan_of("orthorhombic", 7), fractional, cell, jnp.asarray(REACH + 0.5))
-    assert float(nb.excess(outer, fractional + [0.0, 0.0, 0.02], cell, REACH)) > -0.5
+    near = build(plan_of("orthorhombic", 7), fractional, cell, jnp.asarray(REACH + 0.5))
+    assert float(nb.excess(near, fractional + [0.0, 0.0, 0.02], cell, REACH)) > -0.5

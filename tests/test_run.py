@@ -126,10 +126,10 @@ def run_with(path: Path, change) -> loop.Finished:
 
 def test_overflowing_lists_change_nothing(tmp_path):
     def cramped(plan: Plan) -> Plan:
-        return replace(plan, lists=replace(plan.lists, outer=64, inner=64))
+        return replace(plan, lists=replace(plan.lists, rows=64))
 
     roomy, tight = run_with(tmp_path / "roomy", lambda plan: plan), run_with(tmp_path / "tight", cramped)
-    assert tight.plan.lists.inner > 64
+    assert tight.plan.lists.rows > 64
     for a, b in zip(jax.tree.leaves(roomy.system), jax.tree.leaves(tight.system), strict=True):
         assert np.array_equal(a, b)
 

@@ -1,6 +1,6 @@
 """Where the time of a step goes: every piece of it timed in a compiled loop of its own, at the state of a run.
 
-    step = pair + mesh + build/(stride prunes) + prune/stride + sample/interval + rest
+    step = pair + mesh + rebuild/stride + sample/interval + rest
 
 Each piece feeds a vanishing part of its result back into its argument: the compiler can neither drop it nor move it
 out of the loop.
@@ -20,7 +20,7 @@ from jaxglass.benchmark.timed_run import TimedRun
 from jaxglass.engine import forces as engine
 from jaxglass.engine.kernel import pair_forces
 from jaxglass.engine.mesh import mesh_forces
-from jaxglass.engine.neighbors import build, prune
+from jaxglass.engine.neighbors import build
 from jaxglass.simulation.lane import INTERVAL
 
 NOTHING = 1e-30  # times a force or an energy: far below the rounding of a coordinate
@@ -29,17 +29,15 @@ ROUNDS, SECONDS = 5, 0.15  # how often each piece is timed, and about how long e
 
 @dataclass(frozen=True)
 class Split:
-    """Milliseconds of one pair sum, mesh sum, outer build, inner prune and energy; steps between renewals."""
+    """Milliseconds of one pair sum, mesh sum, rebuild of the list and energy; steps between rebuilds."""
 
     temperature_K: float
     step_ms: float
     pair_ms: float
     mesh_ms: float
-    build_ms: float
-    prune_ms: float
+    rebuild_ms: float
     sample_ms: float
-    steps_per_build: int
-    steps_per_prune: int
+    stride: int
 
     @property
     def force_ms(self) -> float:
@@ -49,7 +47,7 @@ class Split:
     @property
     def lists_ms(self) -> float:
         """List work, averaged over steps."""
-        return self.build_ms / self.steps_per_build + self.prune_ms / self.steps_per_prune
+        return self.rebuild_ms / self.stride
 
     @property
     def sampling_ms(self) -> float:
@@ -63,8 +61,8 @@ class Split:
 
     @property
     def rebuild_in_forces(self) -> float:
-        """A full rebuild (outer build and inner prune) in units of a force evaluation."""
-        return (self.build_ms + self.prune_ms) / self.force_ms
+        """A rebuild of the list in units of a force evaluation."""
+        return self.rebuild_ms / self.force_ms
 
     @property
     def list_share(self) -> float:
@@ -77,13 +75,12 @@ def split(run: TimedRun, temperature: float, step_seconds: float) -> Split:
     plan, potential, system, rhythm = run.plan, run.potential, run.state.system, run.rhythm()
     species, cell = system.species, system.cell
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
-    outer_reach, inner_reach = plan.reach + rhythm.outer_skin, plan.reach + rhythm.inner_skin
-    outer = jax.jit(build, static_argnums=0)(plan, system.fractional, cell, outer_reach)
-    inner = jax.jit(prune, static_argnums=0)(plan, outer, system.fractional, cell, inner_reach)
+    reach = plan.reach + rhythm.skin
+    near = jax.jit(build, static_argnums=0)(plan, system.fractional, cell, reach)
 
     def pair(shared, fractional):
-        potential, inner = shared
-        return fractional + NOTHING * pair_forces(plan, potential, species, fractional, cell, inner).forces
+        potential, near = shared
+        return fractional + NOTHING * pair_forces(plan, potential, species, fractional, cell, near).forces
 
     def mesh(shared, fractional):
         potential, _ = shared
@@ -93,28 +90,23 @@ def split(run: TimedRun, temperature: float, step_seconds: float) -> Split:
         return fractional + NOTHING * found.forces
 
     def sample(shared, fractional):
-        potential, inner = shared
-        found = engine.energy(plan, potential, species, fractional, cell, inner)
+        potential, near = shared
+        found = engine.energy(plan, potential, species, fractional, cell, near)
         return fractional + NOTHING * (found.energy + jnp.sum(found.strain_derivative))
 
-    def renew_outer(shared, neighbors):
-        return build(plan, system.fractional + NOTHING * neighbors.rows, cell, outer_reach)
+    def rebuild(shared, neighbors):
+        everything = jnp.sum(neighbors.index) + neighbors.rows
+        return build(plan, system.fractional + NOTHING * everything, cell, reach)
 
-    def renew_inner(shared, neighbors):
-        return prune(plan, shared, system.fractional + NOTHING * neighbors.rows, cell, inner_reach)
-
-    at = (potential, inner)
-    stride = int(rhythm.stride)
+    at = (potential, near)
     return Split(
         temperature,
         1e3 * step_seconds,
         pair_ms=_milliseconds(pair, at, system.fractional),
         mesh_ms=_milliseconds(mesh, at, system.fractional),
-        build_ms=_milliseconds(renew_outer, None, outer),
-        prune_ms=_milliseconds(renew_inner, outer, inner),
+        rebuild_ms=_milliseconds(rebuild, None, near),
         sample_ms=_milliseconds(sample, at, system.fractional),
-        steps_per_build=stride * int(rhythm.prunes),
-        steps_per_prune=stride,
+        stride=int(rhythm.stride),
     )
 
 

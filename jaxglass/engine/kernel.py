@@ -31,7 +31,7 @@ from numpy.polynomial import chebyshev
 from scipy.special import erf
 
 from jaxglass.engine.coordinates import cartesian, difference, encode, metric
-from jaxglass.engine.neighbors import Neighbors, chunks
+from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.engine.shards import add, share
 from jaxglass.model.potential import Potential, splice
@@ -113,6 +113,15 @@ def _power_series(function, weight, cutoff: float, accuracy: float) -> tuple[flo
     return tuple(float(c) for c in fit)
 
 
+def _powers_of_two(degree: int) -> tuple[float, ...]:
+    """Coefficients of 2^f on -1/2 ... 1/2."""
+    fit = chebyshev.cheb2poly(chebyshev.chebinterpolate(lambda u: 2.0 ** (u / 2), degree))
+    return tuple(float(c * 2.0**k) for k, c in enumerate(fit))
+
+
+_POWERS_OF_TWO = _powers_of_two(10)
+
+
 def _series(plan: Plan, smooth, r2: Array) -> Array:
     """The power series of `smooth` at `r2`, to the accuracy that its arithmetic can use."""
     accuracy = 1e-7 if r2.dtype == jnp.float32 else 1e-12
@@ -125,13 +134,27 @@ def _series(plan: Plan, smooth, r2: Array) -> Array:
 
 
 def _inverse_root(r2: Array) -> Array:
-    """1/r; in float64 by two Newton steps from float32, since its own root and division are three times as slow."""
+    """1/r; in float64 by a Newton step from float32 (relative error 3e-14), since its own root and division are three
+    times as slow."""
     if r2.dtype == jnp.float32:
         return jax.lax.rsqrt(r2)
     y = jax.lax.rsqrt(r2.astype(jnp.float32)).astype(jnp.float64)
-    for _ in range(2):
-        y = y * (1.5 - 0.5 * r2 * y * y)
-    return y
+    return y * (1.5 - 0.5 * r2 * y * y)
+
+
+def _exponential(x: Array) -> Array:
+    """exp(x) for -700 < x < 700; in float64 as 2^k 2^f with a polynomial (relative error 1e-14), twice as fast."""
+    if x.dtype == jnp.float32:
+        return jnp.exp(x)
+    t = x / np.log(2)
+    k = jax.lax.round(t, jax.lax.RoundingMethod.TO_NEAREST_EVEN)
+    f = t - k
+    power = jnp.full_like(f, _POWERS_OF_TWO[-1])
+    for c in _POWERS_OF_TWO[-2::-1]:
+        power = power * f + c
+    # adding 1.5 2^52 leaves the integer k in the lowest bits; 2^k is its exponent
+    exponent = jax.lax.bitcast_convert_type(k + 1.5 * 2.0**52, jnp.int64) + 1023
+    return power * jax.lax.bitcast_convert_type(exponent << 52, jnp.float64)
 
 
 class _Slots(NamedTuple):
@@ -180,7 +203,7 @@ def _force_over_distance(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, c
     real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
     inverse2 = inverse * inverse
     steep = r * decay
-    short = steep * A * jnp.exp(-steep) - 6 * C * (inverse2 * inverse2 * inverse2)
+    short = steep * A * _exponential(-steep) - 6 * C * (inverse2 * inverse2 * inverse2)
     if core:
         r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))
         short = jnp.where(r < r0, n * B * jnp.exp(-n * jnp.log(r)) - 2 * D * r2, short)
@@ -192,7 +215,7 @@ def _pair_energy(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: boo
     """V of every slot; without `core`, right from r0 outwards."""
     real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
     inverse2 = inverse * inverse
-    short = A * jnp.exp(-r * decay) - C * (inverse2 * inverse2 * inverse2)
+    short = A * _exponential(-r * decay) - C * (inverse2 * inverse2 * inverse2)
     if core:
         r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))
         short = jnp.where(r < r0, B * jnp.exp(-n * jnp.log(r)) + D * r2, short)
@@ -214,13 +237,16 @@ def _sum_over_list(
     terms: Callable[[_Rows, Array, _Slots, bool], tuple[Array, ...]],
     width: int,
     dtype,
+    owned: bool = False,
 ) -> tuple[Array, ...]:
-    """Sums (n,), in `dtype`, of the `width` values that `terms` gives over the neighbours of this device's atoms."""
-    at, rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
+    """Sums (n,), in `dtype`, of the `width` values that `terms` gives over the neighbours of this device's atoms, or
+    over those of `owned` pairs alone."""
+    at, metric_rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
     mine = share(plan.shards, species.shape[0])
     here = tuple(v[mine.atoms] for v in at)
     row = _rows(potential, species[mine.atoms], plan.dtype)
     bounds = species_bounds(species, len(potential.elements))
+    rows = jnp.max(neighbors.owned) if owned else neighbors.rows
 
     def all_rows(core: bool) -> tuple[Array, ...]:
         """The sums and, without `core`, how many neighbours are inside their r0."""
@@ -228,8 +254,11 @@ def _sum_over_list(
         def chunk(c, sums):
             j = jax.lax.dynamic_slice_in_dim(neighbors.index, c * CHUNK, CHUNK, 0)
             d = tuple(difference(h, v.at[j].get(mode="promise_in_bounds")) for h, v in zip(here, at, strict=True))
-            x, y, z = cartesian((d[0], d[1], d[2]), rows, plan.orthorhombic)
-            slots = _Slots(j, x, y, z, x * x + y * y + z * z)
+            x, y, z = cartesian((d[0], d[1], d[2]), metric_rows, plan.orthorhombic)
+            r2 = x * x + y * y + z * z
+            if owned:
+                r2 = jnp.where(c * CHUNK + jnp.arange(CHUNK)[:, None] < neighbors.owned, r2, 0)
+            slots = _Slots(j, x, y, z, r2)
             found = terms(row, bounds, slots, core)
             if not core:
                 r0 = _choose(row.r0, bounds, j)
@@ -237,7 +266,7 @@ def _sum_over_list(
             return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, found, strict=True))
 
         zeros = (jnp.zeros(len(mine.atoms), dtype),) * (width if core else width + 1)
-        return jax.lax.fori_loop(0, chunks(neighbors), chunk, zeros)
+        return jax.lax.fori_loop(0, (rows + CHUNK - 1) // CHUNK, chunk, zeros)
 
     def core_if_needed() -> tuple[Array, ...]:
         *sums, inside = all_rows(core=False)
@@ -268,7 +297,7 @@ def pair_forces(
     forces = jnp.stack(sums[:3], 1).astype(cell.dtype)
     if not derivatives:
         return Forces(forces, jnp.zeros((3, 3), cell.dtype))
-    return Forces(forces, _strain_from_virial(sums[3:], cell.dtype))
+    return Forces(forces, 0.5 * _strain_from_virial(sums[3:], cell.dtype))
 
 
 class Energy(NamedTuple):
@@ -281,15 +310,15 @@ class Energy(NamedTuple):
 def pair_energy(
     plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
 ) -> Energy:
-    """Buckingham + screened Coulomb energy and strain derivative of the same list, in the arithmetic of the plan."""
+    """Buckingham + screened Coulomb energy and strain derivative, each pair once, in the arithmetic of the plan."""
 
     def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
         f = _force_over_distance(plan, row, bounds, slots, core)
         return (_pair_energy(plan, row, bounds, slots, core), *_virial_terms(f, slots))
 
-    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 7, cell.dtype)
+    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 7, cell.dtype, owned=True)
     strain = _strain_from_virial(sums[1:], cell.dtype)
-    return Energy(add(plan.shards, 0.5 * jnp.sum(sums[0])), add(plan.shards, strain))
+    return Energy(add(plan.shards, jnp.sum(sums[0])), add(plan.shards, strain))
 
 
 def _virial_terms(f: Array, slots: _Slots) -> tuple[Array, ...]:
@@ -298,6 +327,6 @@ def _virial_terms(f: Array, slots: _Slots) -> tuple[Array, ...]:
 
 
 def _strain_from_virial(sums: tuple[Array, ...], dtype) -> Array:
-    """dE/d strain = -1/2 sum_i sum_j f d d from Voigt sums per atom."""
-    xx, yy, zz, yz, xz, xy = (-0.5 * jnp.sum(s, dtype=dtype) for s in sums)
+    """dE/d strain = -sum over pairs of f d d, from Voigt sums per atom."""
+    xx, yy, zz, yz, xz, xy = (-jnp.sum(s, dtype=dtype) for s in sums)
     return jnp.stack([jnp.stack([xx, xy, xz]), jnp.stack([xy, yy, yz]), jnp.stack([xz, yz, zz])])

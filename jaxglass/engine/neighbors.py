@@ -1,14 +1,19 @@
-"""Verlet lists in O(N), built and pruned on the device by appending row by row.
+"""Verlet lists in O(N), built on the device from windows of atoms that lie side by side in memory.
 
 A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself
-(distance zero, skipped by the kernel). `build` makes the outer list from a cell grid, `prune` makes the inner list from
-the outer one; both visit one candidate of every atom at a time, write it at the next row unconditionally, and advance
-to the row after it only if it is within reach. Nothing is ever dropped silently: counts above capacity and a grid too
-coarse are returned, and `excess` says whether atoms or cell have moved too far for a list.
+(distance zero, skipped by the kernel). Nothing is ever dropped silently: counts above capacity, runs of cells longer
+than planned and a grid too coarse are returned, and `excess` says whether atoms or cell have moved too far for a list.
 
-Grid cells are at least reach/DEPTH wide. Atoms in the order of their cells are one long row along z, so the candidates
-of an atom are one run of that row per column (x, y) of cells, as long as the sphere is high there. Atoms are served in
-blocks, so that what is being written stays in the cache. Indices: i, j atoms; k rows; c columns of cells.
+The candidates of an atom are runs of atoms in the order of their cells (`engine.grid`). Two passes:
+
+    look    32 candidates are one window of that row, read without a gather; whether each is within reach is one bit
+            of a word. Words without bits are dropped.
+    list    every atom takes the lowest bit that is left of its present word and writes that neighbour, or goes on to
+            its next word: one row of the list at a time, for all atoms together.
+
+Every pair belongs to one of its two atoms, each atom owning about half of its pairs and listing those first: sums
+over pairs need only the first `half` rows. Atoms are served in blocks, so that what is being written stays in the
+cache. Indices: i, j atoms; k rows; w windows and their words.
 """
 
 from collections.abc import Callable
@@ -17,16 +22,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
-from jaxglass.engine.plan import CHUNK, DEPTH, Plan
+from jaxglass.engine.grid import make_grid, run_of_cells
+from jaxglass.engine.plan import DEPTH, WINDOW, Plan
 from jaxglass.engine.shards import largest, share
 from jaxglass.model.cell import inverse
 from jaxglass.pytree import pytree
 
-BLOCK = 2048  # atoms whose columns grow together
+BLOCK = 1024  # atoms served together
 
 
 @pytree
@@ -35,39 +40,29 @@ class Neighbors:
 
     index: Array  # (K, n) int32
     rows: Array  # () rows in use: the largest count
+    owned: Array  # (n,) the first so many neighbours of atom i are pairs that i owns
     reference: Array  # (N, 3) fractional coordinates at building
     cell: Array  # (3, 3) cell at building
     reach: Array  # () A
     needed: Array  # () rows that a complete list needs; more than K means overflow
+    run: Array  # () longest run of candidates; more than the plan has windows for means overflow
     coarse: Array  # () true when a grid cell is too small for the stencil
 
 
-class _Growing(NamedTuple):
-    flat: Array  # ((K + 1) n,) with one spare row
-    found: Array  # (n,) neighbours so far
+class _Looks(NamedTuple):
+    """All W windows of the B atoms of a block, (W, B) each: first member, bits of owned and of other pairs."""
+
+    first: Array
+    own: Array
+    other: Array
 
 
 @pytree
 class _Columns:
-    index: Array  # (K, n)
-    found: Array  # (n,) neighbours, whether there was room for them or not
-
-
-def _start(capacity: int, n: int) -> _Growing:
-    return _Growing(jnp.zeros((capacity + 1) * n, jnp.int32), jnp.zeros(n, jnp.int32))
-
-
-def _append(grown: _Growing, capacity: int, j: Array, within: Array) -> _Growing:
-    n = j.shape[0]
-    flat = grown.flat.at[jnp.minimum(grown.found, capacity) * n + jnp.arange(n, dtype=jnp.int32)].set(
-        j, unique_indices=True, mode="promise_in_bounds"
-    )
-    return _Growing(flat, grown.found + within.astype(jnp.int32))
-
-
-def _finish(grown: _Growing, capacity: int, atoms: Array) -> _Columns:
-    index = grown.flat.reshape(capacity + 1, len(atoms))[:capacity]
-    return _Columns(jnp.where(jnp.arange(capacity)[:, None] < grown.found, index, atoms), grown.found)
+    index: Array  # (K, B)
+    found: Array  # (B,) neighbours, whether there was room for them or not
+    owned: Array  # (B,)
+    run: Array  # () longest run
 
 
 def _in_blocks(serve: Callable[[Array], _Columns], n: int) -> _Columns:
@@ -79,139 +74,122 @@ def _in_blocks(serve: Callable[[Array], _Columns], n: int) -> _Columns:
         positions, cpu=lambda p: jax.lax.map(serve, p), default=lambda p: jax.vmap(serve)(p)
     )
     index = jnp.moveaxis(found.index, 0, 1).reshape(found.index.shape[1], -1)
-    return _Columns(index[:, :n], found.found.reshape(-1)[:n])
+    return _Columns(index[:, :n], found.found.reshape(-1)[:n], found.owned.reshape(-1)[:n], jnp.max(found.run))
 
 
-def _within(here: Coordinates, at: Coordinates, j: Array, rows: Array, orthorhombic: bool, reach2: Array) -> Array:
-    d = tuple(difference(a, c.at[j].get(mode="promise_in_bounds")) for a, c in zip(here, at, strict=True))
-    x, y, z = cartesian((d[0], d[1], d[2]), rows, orthorhombic)
-    return x * x + y * y + z * z < reach2
+def _window(row: Array, first: Array) -> Array:
+    """WINDOW entries of `row` from every `first` (B,) on, (B, WINDOW)."""
+    return jax.vmap(lambda f: jax.lax.dynamic_slice(row, (f,), (WINDOW,)))(first)
 
 
-class _Grid(NamedTuple):
-    """Atoms in the order of their cells, each column of cells lengthened by `depth` cells at both ends of z."""
-
-    members: Array  # (2 N,) atoms
-    start: Array  # first member of every cell, and the end
-    place: Array  # (N, 3) cell of every atom
-    depth: tuple[int, ...]  # cells to search on both sides of one's own, 0 along an axis that is not divided
-    shape: tuple[int, ...]
+def _bits(chosen: Array) -> Array:
+    """Booleans (B, WINDOW) as bits of one uint32 each, (B,)."""
+    return jnp.sum(jnp.where(chosen, jnp.uint32(1) << jnp.arange(WINDOW, dtype=jnp.uint32), 0), -1, dtype=jnp.uint32)
 
 
-def _make_grid(plan: Plan, fractional: Array) -> _Grid:
-    n, shape = fractional.shape[0], plan.lists.grid
-    depth = tuple(DEPTH if g > 1 else 0 for g in shape)
-    wrapped = fractional - jnp.floor(fractional)
-    place = jnp.minimum((wrapped * jnp.asarray(shape)).astype(jnp.int32), jnp.asarray(shape, jnp.int32) - 1)
-    z, d, g = place[:, 2], depth[2], shape[2]
-    column = (place[:, 0] * shape[1] + place[:, 1]) * (g + 2 * d)
-    images = [column + d + z]
-    if d:  # an atom near one end of its column is seen once more beyond the other end
-        image = jnp.where(z < d, z + g, jnp.where(z >= g - d, z - g, 2 * g))
-        images.append(jnp.where(image < 2 * g, column + d + image, shape[0] * shape[1] * (g + 2 * d)))
-    cells = jnp.concatenate(images)
-    order = jnp.argsort(cells)
-    members = (order % n).astype(jnp.int32)
-    numbers = jnp.arange(shape[0] * shape[1] * (g + 2 * d) + 1)
-    return _Grid(members, jnp.searchsorted(cells[order], numbers).astype(jnp.int32), place, depth, shape)
+def _owns(above: Array, i: Array, j: Array) -> Array:
+    """Whether the pair belongs to i: the atom with the larger z owns it, at equal heights that with the larger index.
+
+    Half a sphere holds half of the neighbours more evenly than a random choice would."""
+    return (above > 0) | ((above == 0) & (i > j))
 
 
-class _Run(NamedTuple):
-    """Candidates of every atom of a block in one column of cells: `length` members from `first` on."""
-
-    first: Array
-    length: Array
+def _count(bits: Array) -> Array:
+    return jax.lax.population_count(bits).astype(jnp.int32)
 
 
-def _run(plan: Plan, grid: _Grid, place: Array, offset: Array, reach: Array, spacing: Array) -> _Run:
-    """The run of atoms in cells `place` (n, 3) along the column at `offset` (2,); `spacing` (3,) of planes of cells.
+def _words(looks: _Looks) -> tuple[Array, Array]:
+    """Words with bits, ((2 W + 2), B): the owned ones end in row W - 1, the others begin in row W; and the first row.
 
-    In an orthorhombic cell it is as long as the sphere is high above the nearest corner of that column.
+    A word is the first member of its window and, in the lower half, its bits; zero follows the last.
     """
-    height = jnp.asarray(grid.depth[2], jnp.int32)
-    if plan.orthorhombic:
-        beside = jnp.sum((jnp.maximum(jnp.abs(offset) - 1, 0) * spacing[:2]) ** 2)
-        above = jnp.sqrt(jnp.maximum(reach**2 - beside, 0.0))
-        height = jnp.minimum(height, jnp.floor(above / spacing[2]).astype(jnp.int32) + 1)
-        height = jnp.where(beside > reach**2, -1, height)
-    x, y = ((place[:, a] + offset[a]) % grid.shape[a] for a in range(2))
-    middle = (x * grid.shape[1] + y) * (grid.shape[2] + 2 * grid.depth[2]) + grid.depth[2] + place[:, 2]
-    first = grid.start[middle - jnp.maximum(height, 0)]
-    last = grid.start[middle + jnp.maximum(height, 0) + 1]
-    return _Run(first, jnp.where(height < 0, 0, last - first))
+    middle, size = looks.first.shape
+    dump = 2 * middle + 1
+    own, other = (jax.lax.associative_scan(jnp.add, (bits > 0).astype(jnp.int32)) for bits in (looks.own, looks.other))
+    own_row = jnp.where(looks.own > 0, middle - own, dump)
+    other_row = jnp.where(looks.other > 0, middle - 1 + other, dump)
+    rows = jnp.concatenate([own_row, other_row, middle + other[-1:]])
+    start = looks.first.astype(jnp.uint64) << 32
+    words = jnp.concatenate([start | looks.own, start | looks.other, jnp.zeros((1, size), jnp.uint64)])
+    flat = jnp.zeros((dump + 1) * size, jnp.uint64)
+    flat = flat.at[rows * size + jnp.arange(size, dtype=jnp.int32)].set(words, mode="promise_in_bounds")
+    return flat.reshape(-1, size), middle - own[-1]
+
+
+def _list(words: Array, begin: Array, members: Array, atoms: Array, rows: Array, capacity: int) -> Array:
+    """The neighbours that `words` stand for, (capacity, B), in so many `rows`."""
+    flat, size = words.reshape(-1), len(atoms)
+
+    def write(k, carry):
+        index, at, word = carry
+        bits = word.astype(jnp.uint32)
+        rest = bits & (bits - jnp.uint32(1))
+        lowest = _count((bits ^ rest) - jnp.uint32(1))
+        j = members.at[(word >> 32).astype(jnp.int32) + lowest].get(mode="promise_in_bounds")
+        index = jax.lax.dynamic_update_index_in_dim(index, jnp.where(bits > 0, j, atoms), k, 0)
+        used_up = (rest == 0) & (bits > 0)
+        at = at + jnp.where(used_up, size, 0)
+        following = flat.at[at].get(mode="promise_in_bounds")
+        return index, at, jnp.where(used_up, following, word & (word - jnp.uint64(1)))
+
+    at = begin * size + jnp.arange(size, dtype=jnp.int32)
+    nobody = jnp.broadcast_to(atoms, (capacity, size))
+    return jax.lax.fori_loop(0, rows, write, (nobody, at, flat[at]))[0]
 
 
 def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors:
-    """The outer list: every pair closer than `reach` (A)."""
-    capacity = plan.lists.outer
-    at, rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
+    """The list of every pair closer than `reach` (A)."""
+    lists = plan.lists
+    at, metric_rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
     reach2 = (reach * reach).astype(plan.dtype)
-    grid = _make_grid(plan, fractional)
+    grid = make_grid(plan, fractional)
     spacing = 1 / jnp.linalg.norm(inverse(cell), axis=0) / jnp.asarray(grid.shape)
-    offsets = np.array(list(product(*(range(-d, d + 1) for d in grid.depth[:2]))), np.int32)
+    columns = jnp.asarray(list(product(*(range(-d, d + 1) for d in grid.depth[:2]))), jnp.int32)
+    windows = WINDOW * jnp.arange(lists.windows, dtype=jnp.int32)
+    beyond = jnp.zeros(lists.windows * WINDOW, jnp.int32)  # windows may end after the last member
+    members = jnp.concatenate([grid.members, beyond])
+    row = jax.lax.optimization_barrier(Coordinates(*(c[members] for c in at)))
     mine = share(plan.shards, fractional.shape[0])
-    cells = jnp.asarray(grid.place[mine.atoms] @ np.array([grid.shape[1] * grid.shape[2], grid.shape[2], 1]))
-    order = jnp.argsort(cells).astype(jnp.int32)  # neighbours are served together
 
     def serve(positions: Array) -> _Columns:
-        atoms, owned = mine.atoms[order[positions]], mine.owned[order[positions]]
+        atoms, ours = mine.atoms[positions], mine.owned[positions]
         here, place = Coordinates(*(c[atoms] for c in at)), grid.place[atoms]
 
-        def visit_column(grown: _Growing, offset: Array):
-            run = _run(plan, grid, place, offset, reach, spacing)
+        runs = jax.vmap(lambda c: run_of_cells(plan, grid, place, c, reach, spacing))(columns)
+        first = runs.first[:, None] + windows[:, None]
+        left = jnp.where(ours, runs.length, 0)[:, None] - windows[:, None]
+        first, left = first.reshape(-1, len(atoms)), left.reshape(-1, len(atoms))
 
-            def visit(k, grown: _Growing):
-                exists = k < run.length
-                j = grid.members.at[jnp.where(exists, run.first + k, 0)].get(mode="promise_in_bounds")
-                near = _within(here, at, j, rows, plan.orthorhombic, reach2)
-                return _append(grown, capacity, j, near & exists & (j != atoms) & owned)
+        def look(window: tuple[Array, Array]) -> tuple[Array, Array]:
+            first, left = window
+            d = tuple(difference(h[:, None], _window(c, first)) for h, c in zip(here, row, strict=True))
+            x, y, z = cartesian((d[0], d[1], d[2]), metric_rows, plan.orthorhombic)
+            r2 = x * x + y * y + z * z
+            near = (jnp.arange(WINDOW, dtype=jnp.int32) < left[:, None]) & (r2 < reach2) & (r2 > 0)
+            # barrier: XLA would go over the window twice to make both sums in one pass
+            every, first = jax.lax.optimization_barrier((_bits(near), first))
+            above = difference(here.z[:, None], _window(row.z, first))
+            return every, _bits(_owns(above, atoms[:, None], _window(members, first)))
 
-            return jax.lax.fori_loop(0, jnp.max(run.length), visit, grown), None
-
-        grown, _ = jax.lax.scan(visit_column, _start(capacity, len(atoms)), jnp.asarray(offsets))
-        return _finish(grown, capacity, atoms)
+        every, owns = jax.lax.map(look, (first, left))
+        own = every & owns
+        owned, found = (jnp.sum(_count(bits), 0, dtype=jnp.int32) for bits in (own, every))
+        words, begin = _words(_Looks(first, own, every ^ own))
+        index = _list(words, begin, members, atoms, jnp.minimum(jnp.max(found), lists.rows), lists.rows)
+        return _Columns(index, found, owned, jnp.max(runs.length))
 
     found = _in_blocks(serve, len(mine.atoms))
-    back = jnp.argsort(order)
     divided = jnp.asarray([g > 1 for g in grid.shape])
     return Neighbors(
-        index=found.index[:, back],
-        rows=jnp.minimum(jnp.max(found.found), capacity),
-        reference=fractional,
-        cell=cell,
-        reach=jnp.asarray(reach, cell.dtype),
-        needed=largest(plan.shards, jnp.max(found.found)),
-        coarse=jnp.any(divided & (spacing * DEPTH < reach)),
-    )
-
-
-def prune(plan: Plan, outer: Neighbors, fractional: Array, cell: Array, reach: Array) -> Neighbors:
-    """The inner list: those pairs of `outer` that are now closer than `reach` (A)."""
-    capacity = plan.lists.inner
-    at, rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
-    reach2 = (reach * reach).astype(plan.dtype)
-    mine = share(plan.shards, fractional.shape[0])
-
-    def serve(positions: Array) -> _Columns:
-        atoms = mine.atoms[positions]
-        here = Coordinates(*(c[atoms] for c in at))
-
-        def visit(k, grown: _Growing):
-            j = outer.index[k, positions]
-            return _append(grown, capacity, j, _within(here, at, j, rows, plan.orthorhombic, reach2) & (j != atoms))
-
-        grown = jax.lax.fori_loop(0, outer.rows, visit, _start(capacity, len(atoms)))
-        return _finish(grown, capacity, atoms)
-
-    found = _in_blocks(serve, len(mine.atoms))
-    return Neighbors(
         index=found.index,
-        rows=jnp.minimum(jnp.max(found.found), capacity),
+        rows=jnp.minimum(jnp.max(found.found), lists.rows),
+        owned=found.owned,
         reference=fractional,
         cell=cell,
         reach=jnp.asarray(reach, cell.dtype),
         needed=largest(plan.shards, jnp.max(found.found)),
-        coarse=jnp.zeros((), bool),
+        run=largest(plan.shards, found.run),
+        coarse=jnp.any(divided & (spacing * DEPTH < reach)),
     )
 
 
@@ -226,8 +204,3 @@ def excess(neighbors: Neighbors, fractional: Array, cell: Array, interaction: fl
     back = inverse(cell) @ neighbors.cell
     stretch = jnp.sqrt(jnp.max(jnp.sum(jnp.abs(back), 0)) * jnp.max(jnp.sum(jnp.abs(back), 1)))  # >= spectral norm
     return stretch * interaction + 2 * farthest - neighbors.reach
-
-
-def chunks(neighbors: Neighbors) -> Array:
-    """Number of kernel chunks that hold neighbours."""
-    return (neighbors.rows + CHUNK - 1) // CHUNK

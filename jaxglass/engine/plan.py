@@ -23,15 +23,17 @@ MESH_SIZES = (
 LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
 CHUNK = 16  # neighbour rows per fused pass of the kernel
 DEPTH = 3  # grid cells that a list reaches on each side of an atom's own
+WINDOW = 32  # candidates looked at together: the bits of a word
+LARGEST_SKIN = 0.9  # A, that lists are planned for
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Shapes of the neighbour lists: cell grid (1 along an axis that is not divided), rows of both lists."""
+    """Shapes of the neighbour list: cell grid (1 along an axis that is not divided), windows per run of cells, rows."""
 
     grid: tuple[int, int, int]
-    outer: int
-    inner: int
+    windows: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -137,42 +139,42 @@ def make_plan(
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
     volume = float(abs(np.linalg.det(cell))) * volume_margin * 1.01
     plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0), orthorhombic, precision, accuracy, volume, shards)
-    return replace(plan, lists=choose_lists(plan, cell, len(charges), outer_skin=2.5, inner_skin=0.9))
+    return replace(plan, lists=choose_lists(plan, cell, len(charges)))
 
 
-def choose_lists(
-    plan: Plan, cell: np.ndarray, n_atoms: int, outer_skin: float, inner_skin: float, slack: float = 1.25
-) -> Lists:
-    """Cell grid and capacities for lists that reach `reach + skin`, with `slack` for fluctuations and compression."""
-    density = n_atoms / abs(np.linalg.det(cell))
-    far, close = plan.reach + outer_skin, plan.reach + inner_skin
-
-    def rows(radius: float) -> int:
-        expected = min(density * 4 / 3 * math.pi * radius**3 * slack + 8, n_atoms - 1)
-        return max(CHUNK, -(-math.ceil(expected) // CHUNK) * CHUNK)
-
-    side = np.floor(widths(cell) / (far / DEPTH)).astype(int)
+def choose_lists(plan: Plan, cell: np.ndarray, n_atoms: int, slack: float = 1.25) -> Lists:
+    """Cell grid and capacities for a list with the largest skin, with `slack` for fluctuations and compression."""
+    reach = plan.reach + LARGEST_SKIN
+    expected = n_atoms / abs(np.linalg.det(cell)) * 4 / 3 * math.pi * reach**3 * slack + 8
+    rows = rounded_up(min(expected, n_atoms - 1), CHUNK)
+    side = np.floor(widths(cell) / (reach / DEPTH)).astype(int)
     grid = tuple(int(s) if s > 2 * DEPTH else 1 for s in side)
-    visited = math.prod(min(g, 2 * DEPTH + 1) for g in grid)
-    if 2 * visited > math.prod(grid):  # most cells would be visited anyway
-        grid = (1, 1, 1)
-    return Lists((grid[0], grid[1], grid[2]), rows(far), rows(close))
+    stencil = [2 * DEPTH + 1 if g > 1 else 1 for g in grid]
+    run = n_atoms * stencil[2] / math.prod(grid)
+    windows = rounded_up(min(run + 2.5 * math.sqrt(run) + 2, n_atoms), WINDOW) // WINDOW
+    everyone = rounded_up(n_atoms, WINDOW) // WINDOW
+    if everyone <= stencil[0] * stencil[1] * windows:
+        return Lists((1, 1, 1), everyone, rows)
+    return Lists((grid[0], grid[1], grid[2]), windows, rows)
+
+
+def rounded_up(size: float, unit: int) -> int:
+    """The smallest positive multiple of `unit` that is at least `size`."""
+    return max(1, -(-math.ceil(size) // unit)) * unit
 
 
 def at_least(fresh: Lists, old: Lists) -> Lists:
-    """`fresh` with no fewer rows than `old`."""
-    return replace(fresh, outer=max(fresh.outer, old.outer), inner=max(fresh.inner, old.inner))
+    """`fresh` with no fewer rows than `old`, nor windows if the grid is the same."""
+    windows = max(fresh.windows, old.windows) if fresh.grid == old.grid else fresh.windows
+    return Lists(fresh.grid, windows, max(fresh.rows, old.rows))
 
 
 def common_plan(plans: Sequence[Plan]) -> Plan:
     """One plan for several cells: the mesh of the largest, the coarsest grid (valid for all), room for the most."""
     largest = max(plans, key=lambda plan: plan.largest_volume)
-    coarsest = min((plan.lists for plan in plans), key=lambda lists: math.prod(lists.grid))
-    lists = replace(
-        coarsest,
-        outer=max(plan.lists.outer for plan in plans),
-        inner=max(plan.lists.inner for plan in plans),
-    )
+    lists = min((plan.lists for plan in plans), key=lambda lists: math.prod(lists.grid))
+    for plan in plans:
+        lists = at_least(lists, plan.lists)
     return replace(largest, lists=lists, orthorhombic=all(plan.orthorhombic for plan in plans))
 
 
@@ -182,8 +184,8 @@ def largest_reach(cell: np.ndarray) -> float:
 
 
 def memory_estimate(n_atoms: int, number_density: float, reach: float) -> float:
-    """Bytes at the peak of a block: both lists while they grow and when finished, mesh and stencils."""
-    pairs = 4 / 3 * math.pi * number_density * 1.25 * ((reach + 2.0) ** 3 + (reach + 0.9) ** 3)
+    """Bytes at the peak of a block: the list while it grows and when finished, mesh and stencils."""
+    pairs = 4 / 3 * math.pi * number_density * 1.25 * (reach + LARGEST_SKIN) ** 3
     return n_atoms * (2 * 4 * pairs + 6 * 8 * 60 + 8 * 150)
 
 

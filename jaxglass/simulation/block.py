@@ -1,6 +1,6 @@
 """One block of dynamics as one compiled program: lists, steps and samples, with sticky validity flags.
 
-    block: samples x rebuilds x prunes x stride steps.  rebuild: outer list;  prune: inner list;  step: `advance`
+    block: samples x rebuilds x stride steps.  rebuild: a new list;  step: `advance`
 
 All counts are traced, so a block of any length and any rebuilding rhythm runs in the same program; only list
 capacities and the ensemble recompile. Nothing leaves the program until its end: the host then checks `Health`
@@ -23,11 +23,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
 from jaxglass.dynamics.state import State
 from jaxglass.engine import forces as engine
-from jaxglass.engine.neighbors import Neighbors, build, excess, prune
+from jaxglass.engine.neighbors import Neighbors, build, excess
 from jaxglass.engine.plan import Plan
 from jaxglass.engine.shards import AXIS
 from jaxglass.model.potential import Potential
-from jaxglass.model.system import kinetic_energy, temperature
+from jaxglass.model.system import System, kinetic_energy, temperature
 from jaxglass.pytree import pytree
 
 LANE = "lane"  # mesh axis of an ensemble
@@ -36,26 +36,22 @@ MAX_SAMPLES = 64  # rows of the sample buffer of a block
 
 @pytree
 class Rhythm:
-    """How often lists are renewed, and their skins (A): traced, so changing them costs no compilation."""
+    """How often the list is renewed, and its skin (A): traced, so changing them costs no compilation."""
 
     rebuilds: Array
-    prunes: Array
     stride: Array
-    outer_skin: Array
-    inner_skin: Array
+    skin: Array
 
 
 @pytree
 class Health:
     """Worst values over a block; the host decides what they mean."""
 
-    outer_rows: Array
-    inner_rows: Array
+    rows: Array  # of the list, as many as it needed
+    run: Array  # candidates, as many as its windows had to hold
     coarse: Array
-    outer_excess: Array  # A, > 0: the outer list missed a pair
-    inner_excess: Array  # A, > 0: the inner list missed a pair
-    inner_travel: Array  # A, farthest any atom moved between two prunings
-    outer_travel: Array  # A, farthest any atom moved between two rebuilds
+    excess: Array  # A, > 0: the list missed a pair
+    travel: Array  # A, farthest any atom moved between two rebuilds
     fastest: Array  # A, longest move of one atom in one step
     fastest_atom: Array
     finite: Array
@@ -95,8 +91,7 @@ class Order(NamedTuple):
 
 def _healthy() -> Health:
     zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
-    low = jnp.asarray(-jnp.inf)
-    return Health(none, none, jnp.zeros((), bool), low, low, zero, zero, zero, none, jnp.ones((), bool), zero)
+    return Health(none, none, jnp.zeros((), bool), jnp.asarray(-jnp.inf), zero, zero, none, jnp.ones((), bool), zero)
 
 
 def _travel(neighbors: Neighbors, fractional: Array) -> Array:
@@ -116,9 +111,9 @@ def _divided(plan: Plan, function):
 def run_block(
     plan: Plan, ensemble: str, potential: Potential, control: Control, rhythm: Rhythm, samples: Array, state: State
 ) -> BlockResult:
-    """Advance `state` by samples x rebuilds x prunes x stride steps of `ensemble`.
+    """Advance `state` by samples x rebuilds x stride steps of `ensemble`.
 
-    Lists are made afresh at the start and forces are part of the state, so a block depends on nothing but its
+    The list is made afresh at the start and forces are part of the state, so a block depends on nothing but its
     arguments: a run that is interrupted between blocks continues to the same bits.
     """
     return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
@@ -165,59 +160,42 @@ def _block(
     def force_field(neighbors: Neighbors):
         return lambda fractional, cell: _balanced(plan, potential, species, fractional, cell, neighbors, stress)
 
-    def renew_outer(fractional, cell):
-        return build(plan, fractional, cell, plan.reach + rhythm.outer_skin)
-
-    def renew_inner(outer, fractional, cell):
-        return prune(plan, outer, fractional, cell, plan.reach + rhythm.inner_skin)
+    def renewed(system: System, health: Health) -> tuple[Neighbors, Health]:
+        near = build(plan, system.fractional, system.cell, plan.reach + rhythm.skin)
+        return near, replace(
+            health,
+            rows=jnp.maximum(health.rows, near.needed),
+            run=jnp.maximum(health.run, near.run),
+            coarse=health.coarse | near.coarse,
+        )
 
     def step(_, carry):
-        state, inner, health = carry
+        state, near, health = carry
         before = state.system
-        state = advance(ensemble, control, force_field(inner), state)
+        state = advance(ensemble, control, force_field(near), state)
         after = state.system
         moved = jnp.sqrt(jnp.sum(((after.fractional - before.fractional) @ after.cell) ** 2, axis=1))
         fastest = jnp.max(moved)
         health = replace(
             health,
-            inner_excess=jnp.maximum(health.inner_excess, excess(inner, after.fractional, after.cell, plan.reach)),
-            inner_travel=jnp.maximum(health.inner_travel, _travel(inner, after.fractional)),
+            excess=jnp.maximum(health.excess, excess(near, after.fractional, after.cell, plan.reach)),
+            travel=jnp.maximum(health.travel, _travel(near, after.fractional)),
             fastest=jnp.maximum(health.fastest, fastest),
             fastest_atom=jnp.where(fastest > health.fastest, jnp.argmax(moved).astype(jnp.int32), health.fastest_atom),
             finite=health.finite & jnp.isfinite(fastest) & jnp.all(jnp.isfinite(after.momenta)),
         )
-        return state, inner, health
-
-    def after_prune(outer, carry):
-        state, _, health = carry
-        system = state.system
-        inner = renew_inner(outer, system.fractional, system.cell)
-        health = replace(
-            health,
-            inner_rows=jnp.maximum(health.inner_rows, inner.needed),
-            outer_excess=jnp.maximum(
-                health.outer_excess, excess(outer, system.fractional, system.cell, plan.reach + rhythm.inner_skin)
-            ),
-            outer_travel=jnp.maximum(health.outer_travel, _travel(outer, system.fractional)),
-        )
-        return jax.lax.fori_loop(0, rhythm.stride, step, (state, inner, health))
+        return state, near, health
 
     def after_rebuild(_, carry):
-        state, inner, health = carry
-        system = state.system
-        outer = renew_outer(system.fractional, system.cell)
-        health = replace(
-            health,
-            outer_rows=jnp.maximum(health.outer_rows, outer.needed),
-            coarse=health.coarse | outer.coarse,
-        )
-        return jax.lax.fori_loop(0, rhythm.prunes, lambda _, c: after_prune(outer, c), (state, inner, health))
+        state, _, health = carry
+        near, health = renewed(state.system, health)
+        return jax.lax.fori_loop(0, rhythm.stride, step, (state, near, health))
 
     def record(k, carry):
-        state, inner, health, kept = carry
-        state, inner, health = jax.lax.fori_loop(0, rhythm.rebuilds, after_rebuild, (state, inner, health))
+        state, near, health, kept = carry
+        state, near, health = jax.lax.fori_loop(0, rhythm.rebuilds, after_rebuild, (state, near, health))
         system = state.system
-        found = engine.energy(plan, potential, species, system.fractional, system.cell, inner)
+        found = engine.energy(plan, potential, species, system.fractional, system.cell, near)
         row = Samples(
             step=state.step,
             temperature=temperature(system),
@@ -228,13 +206,10 @@ def _block(
             cell=system.cell,
         )
         kept = jax.tree.map(lambda buffer, value: buffer.at[k].set(value), kept, row)
-        return state, inner, replace(health, finite=health.finite & jnp.isfinite(found.energy)), kept
+        return state, near, replace(health, finite=health.finite & jnp.isfinite(found.energy)), kept
 
-    system = state.system
-    outer = renew_outer(system.fractional, system.cell)
-    inner = renew_inner(outer, system.fractional, system.cell)
-    health = replace(_healthy(), outer_rows=outer.needed, inner_rows=inner.needed, coarse=outer.coarse)
-    state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, inner, health, _empty_samples()))
+    near, health = renewed(state.system, _healthy())
+    state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, near, health, _empty_samples()))
     size = jnp.sqrt(jnp.max(jnp.sum(state.forces**2, axis=1)))
     return BlockResult(state, replace(health, largest_force=size), kept)
 
@@ -254,10 +229,11 @@ def _balanced(
 
 
 class FirstForces(NamedTuple):
-    """A state with its forces, and the list rows that took."""
+    """A state with its forces, and what the list needed for them."""
 
     state: State
     rows: Array
+    run: Array
 
 
 @partial(jax.jit, static_argnames=("plan",))
@@ -271,7 +247,7 @@ def _first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces
     near = build(plan, system.fractional, system.cell, jnp.asarray(plan.reach))
     found = _balanced(plan, potential, system.species, system.fractional, system.cell, near, True)
     state = replace(state, forces=found.forces, strain_derivative=found.strain_derivative)
-    return FirstForces(state, near.needed)
+    return FirstForces(state, near.needed, near.run)
 
 
 def _empty_samples() -> Samples:

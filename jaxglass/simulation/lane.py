@@ -15,7 +15,17 @@ import numpy as np
 from jaxglass import units
 from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
-from jaxglass.engine.plan import CHUNK, Lists, Plan, at_least, choose_lists, largest_reach, make_plan
+from jaxglass.engine.plan import (
+    CHUNK,
+    WINDOW,
+    Lists,
+    Plan,
+    at_least,
+    choose_lists,
+    largest_reach,
+    make_plan,
+    rounded_up,
+)
 from jaxglass.errors import JaxglassError, NumericalError, ResourceError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
@@ -148,7 +158,7 @@ class Lane:
         if self.attempts == MOST_ATTEMPTS:
             raise ResourceError(
                 f"stage {self.stage.name}, step {int(self.position.state.step)}: neighbour lists still fail after "
-                f"{MOST_ATTEMPTS} attempts (rows {int(health.outer_rows)} of {self.position.plan.lists.outer}); "
+                f"{MOST_ATTEMPTS} attempts (rows {int(health.rows)} of {self.position.plan.lists.rows}); "
                 "lower the time step or the temperature"
             )
         self.position = better
@@ -159,10 +169,9 @@ class Lane:
         if int(here.state.step) > 0:
             return here
         found = first_forces(here.plan, self.potential, here.state)
-        lists = here.plan.lists
-        if int(found.rows) > lists.outer:
-            larger = replace(lists, outer=_grown(lists.outer, int(found.rows)))
-            return self._with_forces(replace(here, plan=replace(here.plan, lists=larger)))
+        lists = larger(here.plan.lists, int(found.rows), int(found.run))
+        if lists != here.plan.lists:
+            return self._with_forces(replace(here, plan=replace(here.plan, lists=lists)))
         return replace(here, state=found.state)
 
     def _accept(self, order: Order, health: Health, result: BlockResult) -> int:
@@ -189,11 +198,11 @@ class Lane:
         atom = int(health.fastest_atom)
         species = result.state.system.elements[int(result.state.system.species[atom])]
         if not bool(health.finite):
-            if not health.inner_excess > 0:  # otherwise the list is to blame: repeat with a better one
+            if not health.excess > 0:  # otherwise the list is to blame: repeat with a better one
                 raise NumericalError(
                     f"{where}: energy or positions are not finite (atom {atom}, {species}); last good state kept"
                 )
-        elif float(health.fastest) > FASTEST_MOVE and not health.inner_excess > 0:
+        elif float(health.fastest) > FASTEST_MOVE and not health.excess > 0:
             raise NumericalError(
                 f"{where}: atom {atom} ({species}) moved {float(health.fastest):.2f} A in one step (limit "
                 f"{FASTEST_MOVE} A); "
@@ -214,7 +223,7 @@ class Lane:
         if plan is not None:
             return replace(here, plan=plan)
         cells = np.asarray(result.samples.cell)[: int(order.samples)]
-        needed = here.plan.reach + float(order.rhythm.inner_skin)
+        needed = here.plan.reach + float(order.rhythm.skin)
         too_narrow = np.isfinite(cells).all() and min(map(largest_reach, cells)) < needed
         return replace(here, pace=rhythms.slower(here.pace)) if too_narrow or too_fast(health) else None
 
@@ -305,29 +314,21 @@ class Lane:
 
 def repaired(plan: Plan, health: Health, system: System) -> Plan | None:
     """A plan with lists that hold what the block needed, or None when those of `plan` did."""
-    lists = plan.lists
-    if int(health.outer_rows) > lists.outer or int(health.inner_rows) > lists.inner:
-        return replace(plan, lists=_larger(lists, health))
+    lists = larger(plan.lists, int(health.rows), int(health.run))
     if bool(health.coarse):
-        cell = np.asarray(system.cell)
-        fresh = choose_lists(plan, cell * 0.97, len(system.species), outer_skin=2.5, inner_skin=0.9)
-        return replace(plan, lists=at_least(fresh, lists))
-    return None
+        lists = at_least(choose_lists(plan, np.asarray(system.cell) * 0.97, len(system.species)), lists)
+    return replace(plan, lists=lists) if lists != plan.lists else None
 
 
 def too_fast(health: Health) -> bool:
-    """Whether atoms outran a list, or went where no number says how far."""
-    return float(health.inner_excess) > 0 or float(health.outer_excess) > 0 or not bool(health.finite)
+    """Whether atoms outran the list, or went where no number says how far."""
+    return float(health.excess) > 0 or not bool(health.finite)
 
 
-def _larger(lists: Lists, health: Health) -> Lists:
-    """Lists with room for what the block needed and a quarter more."""
+def larger(lists: Lists, rows: int, run: int) -> Lists:
+    """`lists` themselves if they hold `rows` neighbours and `run` candidates, else with room for a quarter more."""
     return replace(
         lists,
-        outer=_grown(lists.outer, int(health.outer_rows)),
-        inner=_grown(lists.inner, int(health.inner_rows)),
+        rows=lists.rows if rows <= lists.rows else rounded_up(1.25 * rows, CHUNK),
+        windows=lists.windows if run <= WINDOW * lists.windows else rounded_up(1.25 * run, WINDOW) // WINDOW,
     )
-
-
-def _grown(size: int, needed: int) -> int:
-    return size if needed <= size else -(-int(needed * 1.25) // CHUNK) * CHUNK

@@ -8,7 +8,6 @@ from jaxglass.dynamics.state import State
 from jaxglass.engine.mesh import Mesh
 from jaxglass.engine.plan import Lists, Plan
 from jaxglass.errors import CheckpointError
-from jaxglass.simulation.rhythm import Pace
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Position:
 
     stage: int
     state: State
-    pace: Pace
+    pace: float
     plan: Plan
     elapsed_ps: float = 0.0
     total_steps: int = 0
@@ -28,10 +27,9 @@ class Position:
 
 def header(position: Position) -> dict[str, Any]:
     """Everything but the arrays of the state, as JSON values."""
-    rest = {key: value for key, value in position.__dict__.items() if key not in ("state", "plan", "pace")}
+    rest = {key: value for key, value in position.__dict__.items() if key not in ("state", "plan")}
     return json.loads(json.dumps(rest)) | {
         "plan": asdict(position.plan) | {"mesh": list(position.plan.mesh)},
-        "pace": asdict(position.pace),
     }
 
 
@@ -49,7 +47,7 @@ def restored(header: dict[str, Any], state: State) -> Position:
         return Position(
             stage=header["stage"],
             state=state,
-            pace=Pace(**header["pace"]),
+            pace=header["pace"],
             plan=plan,
             elapsed_ps=header["elapsed_ps"],
             total_steps=header["total_steps"],
