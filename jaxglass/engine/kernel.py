@@ -115,7 +115,8 @@ def _power_series(function, weight, cutoff: float, accuracy: float) -> tuple[flo
 
 def _powers_of_two(degree: int) -> tuple[float, ...]:
     """Coefficients of 2^f on -1/2 ... 1/2."""
-    fit = chebyshev.cheb2poly(chebyshev.chebinterpolate(lambda u: 2.0 ** (u / 2), degree))
+    nodes = chebyshev.chebpts1(degree + 1)
+    fit = chebyshev.cheb2poly(chebyshev.chebfit(nodes, np.exp2(nodes / 2), degree))
     return tuple(float(c * 2.0**k) for k, c in enumerate(fit))
 
 

@@ -17,7 +17,6 @@ cache. Indices: i, j atoms; k rows; w windows and their words.
 """
 
 from collections.abc import Callable
-from itertools import product
 from typing import NamedTuple
 
 import jax
@@ -25,7 +24,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
-from jaxglass.engine.grid import make_grid, run_of_cells
+from jaxglass.engine.grid import make_grid, runs_of_cells
 from jaxglass.engine.plan import DEPTH, WINDOW, Plan
 from jaxglass.engine.shards import largest, share
 from jaxglass.model.cell import inverse
@@ -144,7 +143,6 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     reach2 = (reach * reach).astype(plan.dtype)
     grid = make_grid(plan, fractional)
     spacing = 1 / jnp.linalg.norm(inverse(cell), axis=0) / jnp.asarray(grid.shape)
-    columns = jnp.asarray(list(product(*(range(-d, d + 1) for d in grid.depth[:2]))), jnp.int32)
     windows = WINDOW * jnp.arange(lists.windows, dtype=jnp.int32)
     beyond = jnp.zeros(lists.windows * WINDOW, jnp.int32)  # windows may end after the last member
     members = jnp.concatenate([grid.members, beyond])
@@ -155,7 +153,7 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
         atoms, ours = mine.atoms[positions], mine.owned[positions]
         here, place = Coordinates(*(c[atoms] for c in at)), grid.place[atoms]
 
-        runs = jax.vmap(lambda c: run_of_cells(plan, grid, place, c, reach, spacing))(columns)
+        runs = runs_of_cells(plan, grid, place, reach, spacing)
         first = runs.first[:, None] + windows[:, None]
         left = jnp.where(ours, runs.length, 0)[:, None] - windows[:, None]
         first, left = first.reshape(-1, len(atoms)), left.reshape(-1, len(atoms))
