@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxglass import units
 from jaxglass.analysis.angles import AngleDistribution, angle_density, bond_angles
-from jaxglass.analysis.bonds import CUTOFFS, Bonds, find_bonds, split_pair
+from jaxglass.analysis.bonds import CUTOFFS, Bonds, bonds_of_frames, split_pair
 from jaxglass.analysis.coordination import coordination_numbers, edge_sharing, oxygen_shares, share_of
 from jaxglass.analysis.pair_distribution import PairDistribution, first_minimum, pair_distribution, reach
 from jaxglass.analysis.statistics import Measurement, mean_over_frames, missing
-from jaxglass.errors import ConfigError, InputDataError
+from jaxglass.errors import ConfigError
 from jaxglass.model.elements import mass
 from jaxglass.model.trajectory import Trajectory
 
@@ -96,14 +96,9 @@ class Structure:
 def analyse_structure(trajectory: Trajectory, settings: StructureSettings | None = None) -> Structure:
     """Short-range structure of `trajectory`, averaged over its frames."""
     settings = settings or StructureSettings()
-    if len(trajectory.cell) == 0 or len(trajectory.species) == 0:
-        raise InputDataError("structure analysis: the trajectory has no frames or no atoms")
     symbols = trajectory.symbols
     either = {**settings.wide_cutoffs, "B-O": max(settings.wide_b_o, settings.cutoffs.get("B-O", 0.0))}
-    found = [
-        find_bonds(symbols, fractional, cell, either)
-        for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
-    ]
+    found = bonds_of_frames(trajectory, either)
     bonds = [b.within(settings.cutoffs) for b in found]
     wide = [b.within(settings.wide_cutoffs) for b in found]
     cations = [split_pair(pair)[0] for pair in settings.cutoffs if pair.endswith("-O")]
