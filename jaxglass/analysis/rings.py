@@ -99,7 +99,7 @@ class RingStatistics:
     @property
     def without_ring(self) -> float | None:
         """Share of the bonds, dead ends included, without a ring of the sizes searched; None without bonds."""
-        return 1 - int(self.shortest.sum()) / self.bonds if self.bonds else None
+        return (self.bonds - int(self.shortest.sum())) / self.bonds if self.bonds else None
 
     @property
     def mean_size(self) -> float | None:
