@@ -296,7 +296,8 @@ def test_refusals():
 
 
 def test_analysis_and_report_import_no_engine():
-    code = "import sys, jaxglass.analysis.results, jaxglass.report.html; print(sorted(sys.modules))"
+    modules = "jaxglass.analysis.results, jaxglass.analysis.rings, jaxglass.analysis.connectivity, jaxglass.report.html"
+    code = f"import sys, {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     forbidden = ("'jax'", "jax_md", "jaxglass.engine", "jaxglass.dynamics", "jaxglass.simulation")
     assert not [name for name in forbidden if name in loaded]

@@ -130,9 +130,9 @@ class RingAnalysis:
 
 
 def ring_statistics(bonds: Bonds, settings: RingSettings | None = None) -> RingStatistics:
-    """Rings of one frame, whose `bonds` are those within the cutoffs of `settings`."""
+    """Rings of one frame, along those of its `bonds` that are shorter than the cutoffs of `settings`."""
     settings = settings or RingSettings()
-    network = bridging_bonds(bonds, settings.formers)
+    network = bridging_bonds(bonds.within(settings.cutoffs), settings.formers)
     net = make_network(network, settings.max_size)
     found = CRITERIA[settings.criterion](net, settings.max_size)
     by_size: list[list[Codes]] = [[] for _ in range(settings.max_size + 1)]
