@@ -8,6 +8,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from structures import (
+    TRICLINIC,
+    boron_phosphate,
+    frames,
+    images_within,
+    lithium_oxide,
+    molecule,
+    random_network,
+    supercell,
+)
 
 from jaxglass.analysis.angles import angle_density, bond_angles
 from jaxglass.analysis.bonds import find_bonds, pairs_sharing
@@ -19,66 +29,9 @@ from jaxglass.analysis.structure import StructureSettings, analyse_structure
 from jaxglass.errors import ConfigError, InputDataError
 from jaxglass.model.trajectory import Trajectory
 
-ELEMENTS = ("Li", "B", "P", "O")
 FORMERS = ("B", "P")
 CUTOFFS = {"Li-O": 2.4, "B-O": 1.8, "P-O": 1.7}
-TRICLINIC = np.array([[3.9, 0.0, 0.0], [1.1, 4.3, 0.0], [-0.9, 0.7, 4.1]])
 SIGMAS = 5.0  # of counting noise, for every single shell
-
-
-def frames(symbols: list[str], fractional: np.ndarray, cell: np.ndarray, count: int = 1) -> Trajectory:
-    """`count` equal frames of one structure."""
-    return Trajectory(
-        time=np.arange(count, dtype=float),
-        fractional=np.repeat(np.asarray(fractional, float)[None], count, 0),
-        cell=np.repeat(np.asarray(cell, float)[None], count, 0),
-        species=np.array([ELEMENTS.index(s) for s in symbols]),
-        elements=ELEMENTS,
-    )
-
-
-def lithium_oxide() -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Antifluorite, a = 4.619 A: LiO4 tetrahedra, OLi8 cubes."""
-    quarter = [0.25, 0.75]
-    lithium = list(itertools.product(quarter, quarter, quarter))
-    oxygen = [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)]
-    return ["Li"] * 8 + ["O"] * 4, np.array(lithium + oxygen), 4.619 * np.eye(3)
-
-
-def boron_phosphate() -> tuple[list[str], np.ndarray, np.ndarray]:
-    """BPO4 (I-4): corner-sharing BO4 and PO4, every oxygen bridging."""
-    x, y, z = 0.138, 0.260, 0.128
-    oxygen = [(x, y, z), (-x, -y, z), (y, -x, -z), (-y, x, -z)]
-    sites = [(0, 0, 0), (0, 0.5, 0.25), *oxygen]
-    fractional = np.array(sites + [tuple(np.add(s, 0.5)) for s in sites])
-    return ["P", "B", *"OOOO"] * 2, fractional, np.diag([4.3404, 4.3404, 6.6502])
-
-
-def supercell(symbols, fractional, cell, n: int):
-    """n x n x n copies."""
-    shifts = np.array(list(itertools.product(range(n), repeat=3)))
-    return symbols * n**3, (fractional[None] + shifts[:, None]).reshape(-1, 3) / n, cell * n
-
-
-def molecule(symbols: list[str], positions: np.ndarray, cell: np.ndarray):
-    """Atoms at Cartesian positions."""
-    return symbols, np.asarray(positions, float) @ np.linalg.inv(cell), cell
-
-
-def random_network(seed: int, cell: np.ndarray, count: int):
-    """A dense random mixture of B, P, Li and O."""
-    rng = np.random.default_rng(seed)
-    symbols = ["B", "O", *rng.choice(["Li", "B", "P", "O", "O"], count - 2)]
-    return [str(s) for s in symbols], rng.uniform(-1, 2, (count, 3)), cell
-
-
-def images_within(fractional, cell, cutoff):
-    """Brute force: (i, j, shift, length) for every ordered pair, images up to six cells away."""
-    shifts = np.array(list(itertools.product(range(-6, 7), repeat=3)))
-    for i, j in itertools.product(range(len(fractional)), repeat=2):
-        lengths = np.linalg.norm((fractional[j] + shifts - fractional[i]) @ cell, axis=1)
-        for k in np.flatnonzero((lengths > 0) & (lengths < cutoff)):
-            yield i, j, tuple(shifts[k].tolist()), lengths[k]
 
 
 # --- g(r) -----------------------------------------------------------------------------------------
@@ -343,7 +296,8 @@ def test_refusals():
 
 
 def test_analysis_and_report_import_no_engine():
-    code = "import sys, jaxglass.analysis.results, jaxglass.report.html; print(sorted(sys.modules))"
+    modules = "jaxglass.analysis.results, jaxglass.analysis.rings, jaxglass.analysis.connectivity, jaxglass.report.html"
+    code = f"import sys, {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     forbidden = ("'jax'", "jax_md", "jaxglass.engine", "jaxglass.dynamics", "jaxglass.simulation")
     assert not [name for name in forbidden if name in loaded]

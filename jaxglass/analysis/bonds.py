@@ -4,16 +4,19 @@ Everything counted later (coordination, N4, oxygen speciation, angles) comes fro
 one atom can be bonded to several images of another: each is a bond of its own. Indices: i, j atoms; p bonds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from jaxglass.errors import ConfigError, InputDataError
 from jaxglass.model.pair_list import pair_list
+from jaxglass.model.trajectory import Trajectory
 
 #: First minima of g(r) as the paper uses them (A). B-O 2.0 A is reported beside 1.8 A: N4 depends on it.
 CUTOFFS = {"Li-O": 2.4, "B-O": 1.8, "P-O": 1.7}
+#: Cutoffs (A) of the network: its formers and oxygen alone.
+FORMER_CUTOFFS = {"B-O": CUTOFFS["B-O"], "P-O": CUTOFFS["P-O"], "Si-O": 2.0}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,28 @@ def find_bonds(symbols: np.ndarray, fractional: np.ndarray, cell: np.ndarray, cu
         p = int(np.argmin(bonds.length))
         raise InputDataError(f"atoms {bonds.center[p]} and {bonds.ligand[p]} are at the same point")
     return bonds.where(np.argsort(bonds.center, kind="stable"))
+
+
+def bonds_of_frames(trajectory: Trajectory, cutoffs: Mapping[str, float]) -> list[Bonds]:
+    """`find_bonds` of every frame. Raises `InputDataError` if there is no frame or no atom."""
+    if len(trajectory.cell) == 0 or len(trajectory.species) == 0:
+        raise InputDataError("bonds: the trajectory has no frames or no atoms")
+    return [
+        find_bonds(trajectory.symbols, fractional, cell, cutoffs)
+        for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
+    ]
+
+
+def former_bonds(bonds: Bonds, formers: Iterable[str]) -> Bonds:
+    """The bonds from formers to oxygen."""
+    former = np.isin(bonds.symbols[bonds.center], list(formers))
+    return bonds.where(former & (bonds.symbols[bonds.ligand] == "O"))
+
+
+def bridging_bonds(bonds: Bonds, formers: Iterable[str]) -> Bonds:
+    """The bonds from formers to oxygens that have two or more of them."""
+    network = former_bonds(bonds, formers)
+    return network.where(np.bincount(network.ligand, minlength=1)[network.ligand] > 1)
 
 
 def pairs_sharing(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

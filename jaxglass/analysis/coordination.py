@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxglass.analysis.bonds import Bonds, pairs_sharing
+from jaxglass.analysis.bonds import Bonds, former_bonds, pairs_sharing
 
 
 class OxygenShares(NamedTuple):
@@ -30,7 +30,7 @@ def share_of(numbers: np.ndarray, wanted: int) -> float:
 
 def oxygen_shares(bonds: Bonds, formers: Iterable[str]) -> OxygenShares:
     """How many formers each oxygen is bonded to, as shares of all oxygens."""
-    counts = np.bincount(_network(bonds, formers).ligand, minlength=len(bonds.symbols))[bonds.symbols == "O"]
+    counts = np.bincount(former_bonds(bonds, formers).ligand, minlength=len(bonds.symbols))[bonds.symbols == "O"]
     return OxygenShares(*(np.bincount(np.minimum(counts, 3), minlength=4) / len(counts)).tolist())
 
 
@@ -40,16 +40,10 @@ def edge_sharing(bonds: Bonds, formers: Iterable[str]) -> float:
     Formers f1 and f2 on the same oxygen are neighbours; f2 lies shift1 - shift2 cells away from f1, so images
     of one neighbour count as different neighbours.
     """
-    network = _network(bonds, formers)
+    network = former_bonds(bonds, formers)
     p, q = pairs_sharing(network.ligand)
     p, q = np.concatenate([p, q]), np.concatenate([q, p])
     links = np.column_stack([network.center[p], network.center[q], network.shift[p] - network.shift[q]])
     neighbour, oxygens = np.unique(links, axis=0, return_counts=True)
     sharing = np.unique(neighbour[oxygens >= 2, 0])
     return len(sharing) / int(np.isin(bonds.symbols, list(formers)).sum())
-
-
-def _network(bonds: Bonds, formers: Iterable[str]) -> Bonds:
-    """The former-oxygen bonds."""
-    former = np.isin(bonds.symbols[bonds.center], list(formers))
-    return bonds.where(former & (bonds.symbols[bonds.ligand] == "O"))

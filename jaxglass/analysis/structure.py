@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxglass import units
-from jaxglass.analysis.angles import AngleDistribution, angle_density, bond_angles
-from jaxglass.analysis.bonds import CUTOFFS, Bonds, find_bonds, split_pair
+from jaxglass.analysis.angles import AngleDistribution, angle_distribution, bond_angles
+from jaxglass.analysis.bonds import CUTOFFS, Bonds, bonds_of_frames, split_pair
 from jaxglass.analysis.coordination import coordination_numbers, edge_sharing, oxygen_shares, share_of
 from jaxglass.analysis.pair_distribution import PairDistribution, first_minimum, pair_distribution, reach
 from jaxglass.analysis.statistics import Measurement, mean_over_frames, missing
-from jaxglass.errors import ConfigError, InputDataError
+from jaxglass.errors import ConfigError
 from jaxglass.model.elements import mass
 from jaxglass.model.trajectory import Trajectory
 
-ANGSTROM, SHARE, DEGREE, DENSITY, NUMBER = "Angstrom", "1", "degree", "g/cm3", "1"
+ANGSTROM, SHARE, DENSITY, NUMBER = "Angstrom", "1", "g/cm3", "1"
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,9 @@ class Structure:
 def analyse_structure(trajectory: Trajectory, settings: StructureSettings | None = None) -> Structure:
     """Short-range structure of `trajectory`, averaged over its frames."""
     settings = settings or StructureSettings()
-    if len(trajectory.cell) == 0 or len(trajectory.species) == 0:
-        raise InputDataError("structure analysis: the trajectory has no frames or no atoms")
     symbols = trajectory.symbols
     either = {**settings.wide_cutoffs, "B-O": max(settings.wide_b_o, settings.cutoffs.get("B-O", 0.0))}
-    found = [
-        find_bonds(symbols, fractional, cell, either)
-        for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
-    ]
+    found = bonds_of_frames(trajectory, either)
     bonds = [b.within(settings.cutoffs) for b in found]
     wide = [b.within(settings.wide_cutoffs) for b in found]
     cations = [split_pair(pair)[0] for pair in settings.cutoffs if pair.endswith("-O")]
@@ -185,14 +180,8 @@ def _first_minimum(pairs: PairDistribution, pair: str, limit: float) -> Measurem
 
 def _angles(frames: Sequence[Bonds], center: str, width: float) -> AngleDistribution:
     """Distribution of O-centre-O over all frames; the mean with its error over frames."""
-    angles = [bond_angles(b, center) for b in frames]
-    if any(len(a) == 0 for a in angles):
-        reason = _absent(frames[0].symbols, center, "O") or f"a frame has no {center} with two oxygens"
-        return AngleDistribution(np.empty(0), np.empty(0), missing(DEGREE, reason), None)
-    pooled = np.concatenate(angles)
-    theta, per_degree = angle_density(pooled, width)
-    mean = mean_over_frames([a.mean() for a in angles], DEGREE)
-    return AngleDistribution(theta, per_degree, mean, float(pooled.std()))
+    reason = _absent(frames[0].symbols, center, "O") or f"a frame has no {center} with two oxygens"
+    return angle_distribution([bond_angles(b, center) for b in frames], width, reason)
 
 
 def _oxygen(frames: Sequence[Bonds], formers: tuple[str, ...]) -> OxygenSpeciation:
