@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from jaxglass.analysis.pair_counts import pairs_per_shell
+from jaxglass.analysis.radial_bins import shells
 from jaxglass.model.pair_list import widths
 from jaxglass.model.trajectory import Trajectory
 
@@ -50,8 +51,7 @@ def pair_distribution(trajectory: Trajectory, r_max: float = 10.0, width: float 
     Species without atoms, and like pairs of a single atom, have no entry.
     """
     count = max(1, int(min(r_max, reach(trajectory.cell) * (1 - 1e-9)) / width + 1e-9))
-    edges = width * np.arange(count + 1)
-    shell_volume = 4 * np.pi / 3 * np.diff(edges**3)
+    bins = shells(count, width)
     volume = np.abs(np.linalg.det(trajectory.cell))
     kinds, frames = len(trajectory.elements), len(trajectory.cell)
     atoms = np.bincount(trajectory.species, minlength=kinds)
@@ -66,11 +66,11 @@ def pair_distribution(trajectory: Trajectory, r_max: float = 10.0, width: float 
         if pairs == 0:
             continue
         first, second = trajectory.elements[a], trajectory.elements[b]
-        partials[first, second] = times_volume[a, b] / (pairs * shell_volume)
+        partials[first, second] = times_volume[a, b] / (pairs * bins.volume)
         neighbours[first, second] = counts[a, b] / atoms[a]
         neighbours[second, first] = counts[a, b] / atoms[b]
     return PairDistribution(
-        r=(edges[1:] + edges[:-1]) / 2,
+        r=bins.r,
         width=width,
         atoms={element: int(n) for element, n in zip(trajectory.elements, atoms, strict=True) if n},
         density=len(trajectory.species) * float(np.mean(1 / volume)),
