@@ -15,7 +15,7 @@ import numpy as np
 from jaxglass.analysis.measured_curve import MeasuredCurve
 from jaxglass.analysis.pair_distribution import PairDistribution
 from jaxglass.analysis.radial_bins import shells
-from jaxglass.analysis.scattering import analyse_scattering, differential_correlation, make_transforms
+from jaxglass.analysis.scattering import Scattering, analyse_scattering, differential_correlation
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.errors import InputDataError
 
@@ -66,7 +66,7 @@ def agreement(
     r = _common_r(pairs, settings, measured)
     simulated = analyse_scattering(pairs, settings, r)
     line = 4 * np.pi * density * r
-    D = _measured_D(pairs, settings, measured, r, line)
+    D = _measured_D(measured, simulated, line)
     return Agreement(
         r_chi_T=float(np.sqrt(r_chi_squared(D + line, simulated.T))),
         r_chi_D=float(np.sqrt(r_chi_squared(D, simulated.D))),
@@ -153,17 +153,15 @@ def _common_r(pairs: PairDistribution, settings: ScatteringSettings, measured: M
     return r
 
 
-def _measured_D(
-    pairs: PairDistribution, settings: ScatteringSettings, measured: MeasuredCurve, r: np.ndarray, line: np.ndarray
-) -> np.ndarray:
-    """D(r) of the measured curve on `r`; `line` is 4 pi rho r of the measured glass."""
+def _measured_D(measured: MeasuredCurve, simulated: Scattering, line: np.ndarray) -> np.ndarray:
+    """D(r) of the measured curve on the grid of the simulated one; `line` is 4 pi rho r of the measured glass."""
+    settings, transforms = simulated.settings, simulated.transforms
     if measured.quantity != "S_q":
-        y = np.interp(r, measured.x, measured.y)
+        y = np.interp(transforms.r, measured.x, measured.y)
         return y if measured.quantity == "D_r" else y - line
     if not _covers(measured, settings):
         raise InputDataError(
             f"R_chi: S(Q) of {measured.source} covers {measured.x[0]:g}-{measured.x[-1]:g} 1/A, "
             f"the settings ask for {settings.q_min:g}-{settings.q_max:g}"
         )
-    transforms = make_transforms(settings, pairs.atoms, shells(len(pairs.r), pairs.width), r)
     return differential_correlation(transforms, np.interp(transforms.Q, measured.x, measured.y))

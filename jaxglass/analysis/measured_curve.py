@@ -41,7 +41,8 @@ def read_curve(path: str | Path, quantity: str, length: str = "Angstrom") -> Mea
     if length not in LENGTHS:
         raise ConfigError(f"measured curve: unit of length '{length}' must be one of {', '.join(LENGTHS)}")
     path = Path(path)
-    rows, numbers = [], []
+    rows: list[list[float]] = []
+    numbers: list[int] = []
     for number, line in enumerate(_lines(path), start=1):
         text = line.strip()
         if text.startswith(COMMENT):

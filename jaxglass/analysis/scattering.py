@@ -84,7 +84,7 @@ def total_S(transforms: Transforms, S_ab: Array) -> Array:
 
 def differential_correlation(transforms: Transforms, S: Array) -> Array:
     """D(r) in 1/A^2, (R,), of `S` (Q,)."""
-    return transforms.S_to_D @ (S - 1)
+    return (S - 1) @ transforms.S_to_D.T
 
 
 def total_correlation(transforms: Transforms, D: Array, density: float | Array) -> Array:
@@ -117,14 +117,23 @@ class Scattering:
     """
 
     settings: ScatteringSettings
-    Q: np.ndarray
+    transforms: Transforms
     S: np.ndarray
     partials: dict[tuple[str, str], np.ndarray]
-    r: np.ndarray
     D: np.ndarray
     T: np.ndarray
     density: float
     g_end: float
+
+    @property
+    def Q(self) -> np.ndarray:
+        """Grid of S (1/A), (Q,)."""
+        return self.transforms.Q
+
+    @property
+    def r(self) -> np.ndarray:
+        """Grid of D and T (A), (R,)."""
+        return self.transforms.r
 
 
 def scattering_pairs(trajectory: Trajectory, settings: ScatteringSettings) -> PairDistribution:
@@ -144,7 +153,7 @@ def analyse_scattering(
     T = total_correlation(transforms, D, pairs.density)
     elements = list(pairs.atoms)
     partials = {(a, b): S_ab[elements.index(a), elements.index(b)] for a, b in pairs.partials}
-    return Scattering(settings, transforms.Q, S, partials, transforms.r, D, T, pairs.density, bins.end)
+    return Scattering(settings, transforms, S, partials, D, T, pairs.density, bins.end)
 
 
 def dense_g(pairs: PairDistribution) -> np.ndarray:
@@ -172,7 +181,8 @@ def _mean_cosine(Q: np.ndarray, bins: RadialBins) -> np.ndarray:
     edges = np.concatenate([below, Q])
     half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     integral = np.zeros((len(edges), len(bins.r)))
-    for node, weight in zip(*np.polynomial.legendre.leggauss(8), strict=True):
+    nodes = 4 + int(2 * half.max() * bins.end)  # enough for the phase of the cosine between two grid points
+    for node, weight in zip(*np.polynomial.legendre.leggauss(nodes), strict=True):
         k = middle + node * half
         smear = np.sinc(k * bins.width / (2 * np.pi)) ** bins.boxes
         integral[1:] += (weight * half / smear)[:, None] * np.cos(np.outer(k, bins.r))
