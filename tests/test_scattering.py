@@ -464,13 +464,15 @@ def test_curves_are_read_in_their_units_with_any_separator(tmp_path):
         curve = read_curve(written(tmp_path / "a", r, np.sin(r), 0 * r + 0.1, separator=separator), "D_r")
         np.testing.assert_allclose(curve.x, r, rtol=1e-9)
         np.testing.assert_allclose(curve.error, 0.1)
-    nm = read_curve(written(tmp_path / "a", r / 10, 100 * np.sin(r), header="! r in nm\n"), "D_r", "nm")
+    columns = r / 10, 100 * np.sin(r), 0 * r + 10
+    nm = read_curve(written(tmp_path / "a", *columns, header="! r in nm\n"), "D_r", "nm")
     np.testing.assert_allclose(nm.x, r, rtol=1e-9)
     np.testing.assert_allclose(nm.y, np.sin(r), rtol=1e-8)
-    assert nm.error is None
+    np.testing.assert_allclose(nm.error, 0.1)
     S = read_curve(written(tmp_path / "a", 10 * r, np.sin(r)), "S_q", "nm")
     np.testing.assert_allclose(S.x, r, rtol=1e-9)
     np.testing.assert_allclose(S.y, np.sin(r), rtol=1e-8)
+    assert S.error is None
 
 
 GOOD = [f"{0.1 * k:.1f} {k}" for k in range(1, 41)]
