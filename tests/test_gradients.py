@@ -11,7 +11,8 @@ from scipy.interpolate import BSpline
 from systems import Structure, glass_potential, neighbors, plan_for, random_ions, relative, within
 
 from jaxglass.analysis.pair_distribution import pair_distribution
-from jaxglass.analysis.pair_histogram import everyone, knots, pair_histogram, partial_g
+from jaxglass.analysis.pair_histogram import everyone, pair_histogram, partial_g
+from jaxglass.analysis.radial_bins import spline_knots
 from jaxglass.dynamics.ensembles import Control, advance
 from jaxglass.dynamics.state import start
 from jaxglass.engine import forces as hot
@@ -326,8 +327,8 @@ def test_g_is_that_of_the_analysis_through_its_window(case):
         names = case.potential.elements[a], case.potential.elements[b]
         shells = 4 * np.pi * sharp.r**2 * sharp.width
         expected = np.cumsum(sharp.partials[names] * shells)
-        r = knots(KNOTS, WIDTH)[20:]
-        running = np.cumsum(g[a, b] * 4 * np.pi * (knots(KNOTS, WIDTH) ** 2 + WIDTH**2 / 3) * WIDTH)[20:]
+        r = spline_knots(KNOTS, WIDTH).r[20:]
+        running = np.cumsum(g[a, b] * spline_knots(KNOTS, WIDTH).volume)[20:]
         difference = running - np.interp(r + WIDTH / 2, sharp.r + sharp.width / 2, expected)
         within(f"running integral of g, {names}", np.abs(difference).max() / expected[-1], 0.03)
 
@@ -335,7 +336,7 @@ def test_g_is_that_of_the_analysis_through_its_window(case):
 def test_ideal_gas_has_g_of_one():
     rng = np.random.default_rng(0)
     g = smooth_g(jnp.zeros(600, int), 1, jnp.asarray(rng.random((600, 3))), jnp.eye(3) * 20.0, everyone(600), 90, 0.1)
-    weights = knots(90, 0.1)[10:] ** 2
+    weights = spline_knots(90, 0.1).r[10:] ** 2
     within("mean g", float(np.average(g[0, 0, 10:], weights=weights)) - 1, 0.01)
 
 

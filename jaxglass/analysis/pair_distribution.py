@@ -1,11 +1,10 @@
 """Partial pair distributions g_ab(r), averaged over frames.
 
-    g_ab(r) = V n_ab(r)/(pairs V_shell),   V_shell = 4 pi/3 (r2^3 - r1^3),   pairs = N_a N_b, or N_a (N_a -
-    1)/2
+    g_ab(r) = V H_ab(r)/(N_a (N_b - delta_ab) V_shell),   V_shell = 4 pi/3 (r2^3 - r1^3)
 
-n_ab is the number of distinct pairs in the shell r1-r2. Like pairs are normalised by N_a (N_a - 1)/2, so that
-an ideal gas of any size has g = 1. Distances stay below half the smallest perpendicular width of the cell.
-Indices: a, b species; p pairs; f frames.
+H_ab is the number of ordered pairs in the shell r1-r2. Like pairs are normalised by N_a (N_a - 1), so that an ideal
+gas of any size has g = 1. Distances stay below half the smallest perpendicular width of the cell.
+Indices: a, b species; f frames.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from jaxglass.model.pair_list import pair_list, widths
+from jaxglass.analysis.pair_counts import pairs_per_shell
+from jaxglass.analysis.radial_bins import shells
+from jaxglass.model.pair_list import widths
 from jaxglass.model.trajectory import Trajectory
 
 PROMINENCE = 0.2  # of g: higher than the counting noise of a few hundred atoms, lower than any real shell
@@ -24,10 +25,13 @@ PROMINENCE = 0.2  # of g: higher than the counting noise of a few hundred atoms,
 @dataclass(frozen=True)
 class PairDistribution:
     """`r` (R,) shell centres (A); `partials[(a, b)]` (R,) g(r); `neighbours[(a, b)]` (R,) mean number of b
-    atoms around an a atom in each shell; `width` of a shell (A)."""
+    atoms around an a atom in each shell; `width` of a shell (A); number of `atoms` of each element, their
+    mean number `density` (1/A^3)."""
 
     r: np.ndarray
     width: float
+    atoms: dict[str, int]
+    density: float
     partials: dict[tuple[str, str], np.ndarray]
     neighbours: dict[tuple[str, str], np.ndarray]
 
@@ -47,23 +51,32 @@ def pair_distribution(trajectory: Trajectory, r_max: float = 10.0, width: float 
     Species without atoms, and like pairs of a single atom, have no entry.
     """
     count = max(1, int(min(r_max, reach(trajectory.cell) * (1 - 1e-9)) / width + 1e-9))
-    shells = _pairs_per_shell(trajectory, count, width)
+    bins = shells(count, width)
     volume = np.abs(np.linalg.det(trajectory.cell))
-    edges = width * np.arange(count + 1)
-    shell_volume = 4 * np.pi / 3 * np.diff(edges**3)
-    atoms = np.bincount(trajectory.species, minlength=len(trajectory.elements))
+    kinds, frames = len(trajectory.elements), len(trajectory.cell)
+    atoms = np.bincount(trajectory.species, minlength=kinds)
+    counts, times_volume = np.zeros((2, kinds, kinds, count))
+    for f, (fractional, cell) in enumerate(zip(trajectory.fractional, trajectory.cell, strict=True)):
+        found = pairs_per_shell(trajectory.species, kinds, fractional, cell, count, width)
+        counts += found / frames
+        times_volume += volume[f] / frames * found
     partials, neighbours = {}, {}
-    for a, b in combinations_with_replacement(range(len(atoms)), 2):
-        pairs = atoms[a] * (atoms[a] - 1) / 2 if a == b else atoms[a] * atoms[b]
+    for a, b in combinations_with_replacement(range(kinds), 2):
+        pairs = atoms[a] * (atoms[b] - (a == b))
         if pairs == 0:
             continue
-        n = shells[:, a, b] if a == b else shells[:, a, b] + shells[:, b, a]
         first, second = trajectory.elements[a], trajectory.elements[b]
-        partials[first, second] = np.mean(volume[:, None] * n, axis=0) / (pairs * shell_volume)
-        ends = 2 if a == b else 1
-        neighbours[first, second] = ends * n.mean(0) / atoms[a]
-        neighbours[second, first] = ends * n.mean(0) / atoms[b]
-    return PairDistribution((edges[1:] + edges[:-1]) / 2, width, partials, neighbours)
+        partials[first, second] = times_volume[a, b] / (pairs * bins.volume)
+        neighbours[first, second] = counts[a, b] / atoms[a]
+        neighbours[second, first] = counts[a, b] / atoms[b]
+    return PairDistribution(
+        r=bins.r,
+        width=width,
+        atoms={element: int(n) for element, n in zip(trajectory.elements, atoms, strict=True) if n},
+        density=len(trajectory.species) * float(np.mean(1 / volume)),
+        partials=partials,
+        neighbours=neighbours,
+    )
 
 
 def first_minimum(r: np.ndarray, g: np.ndarray, smoothing: float = 0.05) -> float | None:
@@ -87,17 +100,3 @@ def first_minimum(r: np.ndarray, g: np.ndarray, smoothing: float = 0.05) -> floa
     if len(later) == 0 and low[-1] == len(valley) - 1:
         return None
     return float((r[end + low[0]] + r[end + low[-1]]) / 2)
-
-
-def _pairs_per_shell(trajectory: Trajectory, count: int, width: float) -> np.ndarray:
-    """Number of distinct pairs by frame, species of the two atoms, and shell: (F, S, S, R)."""
-    kinds, species = len(trajectory.elements), trajectory.species
-    shells = np.zeros((len(trajectory.cell), kinds, kinds, count))
-    for f, (fractional, cell) in enumerate(zip(trajectory.fractional, trajectory.cell, strict=True)):
-        pairs = pair_list(fractional, cell, count * width)
-        shell = (np.linalg.norm(pairs.vectors(fractional, cell), axis=1) / width).astype(int)
-        kind = species[pairs.i] * kinds + species[pairs.j]
-        inside = shell < count
-        counts = np.bincount(kind[inside] * count + shell[inside], minlength=kinds * kinds * count)
-        shells[f] = counts.reshape(kinds, kinds, count)
-    return shells

@@ -15,17 +15,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
+from jaxglass.analysis.radial_bins import spline_knots
 from jaxglass.model.cell import cell_volume
 
 ROWS = 16  # of the list, visited together
-
-
-def knots(count: int, width: float) -> np.ndarray:
-    """Distances r_m (A) of `count` knots `width` (A) apart, the first at zero."""
-    return width * np.arange(count)
 
 
 def everyone(n_atoms: int) -> Array:
@@ -71,8 +66,8 @@ def partial_g(
     histogram = pair_histogram(species, kinds, fractional, cell, index, count, width)
     atoms = jnp.sum(species == jnp.arange(kinds)[:, None], 1)
     pairs = atoms[:, None] * (atoms[None, :] - jnp.eye(kinds, dtype=atoms.dtype))
-    shell = jnp.asarray(4 * np.pi * width * (knots(count, width) ** 2 + width**2 / 3))
-    return jnp.where(pairs > 0, cell_volume(cell) / jnp.maximum(pairs, 1), 0.0)[:, :, None] * histogram / shell
+    volume = jnp.asarray(spline_knots(count, width).volume)
+    return jnp.where(pairs > 0, cell_volume(cell) / jnp.maximum(pairs, 1), 0.0)[:, :, None] * histogram / volume
 
 
 def _cubic_spline(u: Array) -> tuple[Array, Array, Array, Array]:
