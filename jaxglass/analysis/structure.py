@@ -100,12 +100,11 @@ def analyse_structure(trajectory: Trajectory, settings: StructureSettings | None
         raise InputDataError("structure analysis: the trajectory has no frames or no atoms")
     symbols = trajectory.symbols
     either = {**settings.wide_cutoffs, "B-O": max(settings.wide_b_o, settings.cutoffs.get("B-O", 0.0))}
-    found = [
-        find_bonds(symbols, fractional, cell, either)
-        for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
-    ]
-    bonds = [b.within(settings.cutoffs) for b in found]
-    wide = [b.within(settings.wide_cutoffs) for b in found]
+    bonds, wide = [], []  # of every frame; only what is counted below, as they are most of the memory of a long file
+    for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True):
+        found = find_bonds(symbols, fractional, cell, either)
+        bonds.append(found.within(settings.cutoffs))
+        wide.append(found.within({"B-O": settings.wide_b_o}))
     cations = [split_pair(pair)[0] for pair in settings.cutoffs if pair.endswith("-O")]
     elements = dict.fromkeys(["B", "P", "Li", *cations])
     centers = [e for e in settings.formers if e in symbols or e in ("B", "P")]
