@@ -1,7 +1,8 @@
 """Extended XYZ: number of atoms, a line of keys, one line per atom.
 
 Needed: `Lattice` (nine numbers, three vectors in A) and in `Properties` the columns `species` and `pos` (A). Read where
-present: `pbc`, `Origin`, the columns `id` and `type`, and the keys `time` (ps) and `step` or `timestep`.
+present: `pbc`, `Origin`, the columns `id` and `type`, and the key `step` or `timestep`. A key `time` is not read: no
+key tells its unit, and LAMMPS alone writes ps or fs.
 """
 
 import re
@@ -53,7 +54,6 @@ def _frame(text: TextFile, index: int, comment: str, rows: list[str]) -> Frame:
         fractional=(table.vectors(("pos.x", "pos.y", "pos.z")) - origin) @ np.linalg.inv(cell),
         unwrapped=False,  # the format does not say
         step=_step(text, keys, header),
-        time=float(floats(text, [keys["time"]], 1, "time", header)[0]) if "time" in keys else None,
         ids=table.whole("id"),
         types=table.whole("type"),
         symbols=table.get("species"),

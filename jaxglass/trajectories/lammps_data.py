@@ -23,6 +23,7 @@ IMAGES = ("ix", "iy", "iz")
 NUMBERS = ("id", "type", "x", "y", "z", *IMAGES)
 BOX = ("xlo xhi", "ylo yhi", "zlo zhi")
 TILT = "xy xz yz"
+VECTORS = ("avec", "bvec", "cvec", "abc origin")  # general triclinic
 COUNT = re.compile(r"(atom|bond|angle|dihedral|improper)( types|s)|extra .* per atom")
 
 
@@ -69,7 +70,7 @@ def _frame(text: TextFile, sections: Mapping[str, Section]) -> Frame:
     section = sections["Atoms"]
     count, kinds = _count(text, header, "atoms"), _count(text, header, "atom types")
     if len(section.rows) != count:
-        raise text.refuse(f"{len(section.rows)} atoms, but the header says {count}: {text.ending}", section.line)
+        raise text.refuse(f"{len(section.rows)} atoms, but the header says {count}", section.line)
     if np.any(np.diff(section.numbers) != 1):  # so that row and line can be told from each other
         raise text.refuse("blank lines or comments between the atoms; remove them", section.line)
     first = section.numbers[0]
@@ -103,7 +104,7 @@ def _header(text: TextFile, section: Section) -> dict[str, tuple[list[str], int]
         entries = row.split()
         words = next((k for k, e in enumerate(entries) if e[0].isalpha() and e not in ("inf", "nan")), len(entries))
         name = " ".join(entries[words:])
-        if name not in (*BOX, TILT) and not COUNT.fullmatch(name):
+        if name not in (*BOX, TILT, *VECTORS) and not COUNT.fullmatch(name):
             raise text.refuse(f"'{row[:40]}' is not known in the header of a LAMMPS data file", line)
         found[name] = entries[:words], line
     return found
@@ -118,6 +119,9 @@ def _count(text: TextFile, header: Mapping[str, tuple[list[str], int]], name: st
 
 def _box(text: TextFile, header: Mapping[str, tuple[list[str], int]]) -> tuple[np.ndarray, np.ndarray]:
     """Cell (3, 3) and origin (3,) in A."""
+    if all(name in header for name in VECTORS):
+        a, b, c, origin = (floats(text, header[name][0], 3, name, header[name][1]) for name in VECTORS)
+        return np.array([a, b, c]), origin
     missing = [name for name in BOX if name not in header]
     if missing:
         raise text.refuse(f"the header lacks {' and '.join(missing)}: analyses need a periodic cell")

@@ -26,7 +26,10 @@ def name_atoms(frame: Frame, species: Sequence[str], where: str) -> np.ndarray:
         kinds, kind = np.unique(frame.masses, return_inverse=True)
         symbols = np.array([_by_mass(float(m), where) for m in kinds])[kind]
     else:
-        raise InputDataError(f"{where}: no elements and no masses in the file; {HINT}")
+        hint = HINT if frame.types is not None else "write a column element, type or mass"
+        raise InputDataError(
+            f"{where}: no masses and no elements, or C for all as LAMMPS writes without dump_modify element; {hint}"
+        )
     for symbol in np.unique(symbols):
         _check(str(symbol), where)
     return symbols
