@@ -351,6 +351,12 @@ REFUSALS = [
     ("t.dump", {"pp pp pp": "pp pp ff"}, None, "t.dump:5: boundaries are pp pp ff"),
     ("t.dump", {"BOUNDS pp pp pp": "BOUNDS"}, None, "boundaries are not given"),
     ("t.dump", {"0 5\n0 5\n0 5": "0 5\n5 5\n0 5"}, None, "the upper bound is not above"),
+    (
+        "t.dump",
+        {"BOUNDS pp pp pp\n0 5\n0 5\n0 5": "BOUNDS abc origin pp pp pp\n5 0 0 0\n5 0 0 0\n0 0 5 0"},
+        None,
+        "t.dump:9: the cell has no volume",
+    ),
     ("t.dump", {"2 B 3.000": "2 B nan"}, None, "t.dump:11: x = nan is not a number that can be used"),
     ("t.dump", {"2 B 3.000": "2 B 3,000"}, None, "t.dump:11: x = '3,000' is not a number"),
     ("t.dump", {"2 B": "1 B"}, None, "t.dump:10: frame 0: id 1 occurs twice"),

@@ -8,9 +8,7 @@ key tells its unit, and LAMMPS alone writes ps or fs.
 import re
 from collections.abc import Container, Iterator, Mapping
 
-import numpy as np
-
-from jaxglass.trajectories.frame import Frame, floats, read_rows, read_table, whole_number
+from jaxglass.trajectories.frame import Frame, floats, fractional_of, read_rows, read_table, whole_number
 from jaxglass.trajectories.text import TextFile
 
 KEY = re.compile(r"""([^\s="'{}\[\]]+)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|[^\s"'{}\[\]]+)""")
@@ -38,8 +36,6 @@ def _frame(text: TextFile, index: int, comment: str, rows: list[str]) -> Frame:
     if "lattice" not in keys:
         raise text.refuse(f"frame {index} has no Lattice: analyses need a periodic cell", header)
     cell = floats(text, _split(keys["lattice"]), 9, "Lattice", header).reshape(3, 3)
-    if abs(np.linalg.det(cell)) < 1e-6:
-        raise text.refuse("Lattice: the cell has no volume", header)
     periodic = _split(keys.get("pbc", "T T T"))
     if len(periodic) != 3 or any(p.lower() not in TRUE for p in periodic):
         raise text.refuse(f"pbc = '{keys['pbc']}': only cells periodic along all vectors (T T T) are read", header)
@@ -51,7 +47,7 @@ def _frame(text: TextFile, index: int, comment: str, rows: list[str]) -> Frame:
         index=index,
         line=header + 1,
         cell=cell,
-        fractional=(table.vectors(("pos.x", "pos.y", "pos.z")) - origin) @ np.linalg.inv(cell),
+        fractional=fractional_of(text, table.vectors(("pos.x", "pos.y", "pos.z")), cell, origin, header),
         unwrapped=False,  # the format does not say
         step=_step(text, keys, header),
         ids=table.whole("id"),

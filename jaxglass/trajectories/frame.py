@@ -127,6 +127,13 @@ def _is_number(entry: str) -> bool:
     return "_" not in entry
 
 
+def fractional_of(text: TextFile, positions: np.ndarray, cell: np.ndarray, origin: np.ndarray, line: int) -> np.ndarray:
+    """Fractional coordinates of Cartesian `positions` (N, 3) in A; a cell without volume is refused at `line`."""
+    if abs(np.linalg.det(cell)) < 1e-6:
+        raise text.refuse("the cell has no volume; give three lattice vectors in A", line)
+    return (positions - origin) @ np.linalg.inv(cell)
+
+
 def floats(text: TextFile, entries: Sequence[str], count: int, what: str, line: int) -> np.ndarray:
     """`entries` as `count` finite numbers; `what` names them in the error."""
     good = len(entries) == count and all(map(_is_number, entries))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jaxglass.trajectories.frame import Frame, floats, read_table, whole_number
+from jaxglass.trajectories.frame import Frame, floats, fractional_of, read_table, whole_number
 from jaxglass.trajectories.text import TextFile
 
 STYLES = {
@@ -82,7 +82,7 @@ def _frame(text: TextFile, sections: Mapping[str, Section]) -> Frame:
     if len(outside):
         row = int(outside[0])
         raise text.refuse(f"type {types[row]} of {kinds} atom types", first + row)
-    fractional = (table.vectors(("x", "y", "z")) - origin) @ np.linalg.inv(cell)
+    fractional = fractional_of(text, table.vectors(("x", "y", "z")), cell, origin, section.line)
     unwrapped = table.has(IMAGES)
     masses = _masses(text, sections["Masses"], kinds) if "Masses" in sections else None
     return Frame(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxglass.trajectories.frame import Frame, Table, floats, read_rows, read_table, whole_number
+from jaxglass.trajectories.frame import Frame, Table, floats, fractional_of, read_rows, read_table, whole_number
 from jaxglass.trajectories.text import TextFile
 
 ITEMS = {"UNITS": 1, "TIMESTEP": 1, "TIME": 1, "NUMBER OF ATOMS": 1, "BOX BOUNDS": 3, "ATOMS": 0}  # lines of each
@@ -146,7 +146,7 @@ def _fractional(table: Table, cell: np.ndarray, origin: np.ndarray) -> tuple[np.
         raise table.text.refuse(f"no positions among the columns; dump {styles}", table.line - 1)
     scaled, unwrapped = POSITIONS[names]
     values = table.vectors(names)
-    fractional = values if scaled else (values - origin) @ np.linalg.inv(cell)
+    fractional = values if scaled else fractional_of(table.text, values, cell, origin, table.line - 1)
     if unwrapped or not table.has(IMAGES):
         return fractional, unwrapped
     return fractional + table.vectors(IMAGES), True
