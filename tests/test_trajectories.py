@@ -23,14 +23,14 @@ FRAMES, EVERY = 5, 10
 DUMPS = {  # columns of a dump: unwrapped
     "id type x y z": False,
     "id element xs ys zs": False,
-    "type element x y z": False,
+    "type element xu yu zu": False,
     "id element xu yu zu": True,
     "id type xsu ysu zsu vx": True,
     "vx id type x y z ix iy iz": True,
     "id mass xs ys zs ix iy iz": True,
 }
 NAMED = Reading(species=ELEMENTS)
-CELLS = ("glass", "sheared")
+CELLS = ("glass", "sheared", "leaning")  # leaning: tilts of the opposite signs
 
 
 def lammps_lines(sheared: bool) -> list[str]:
@@ -68,9 +68,11 @@ def written(tmp_path_factory, cells: dict[str, Structure], potential: Potential)
     if lammps.available() is not None:
         pytest.skip(str(lammps.available()))
     folders = {name: tmp_path_factory.mktemp(name) for name in CELLS}
+    species, fractional, cell = cells["glass"]
+    leaning = Structure(species, fractional, cell @ np.array([[1, 0, 0], [-0.08, 1, 0], [-0.1, 0.05, 1]]))
     for name, folder in folders.items():
-        lammps.write_structure(potential, *cells[name], folder / "start.data")
-        lammps.run(lammps_lines(name == "sheared"), folder)
+        lammps.write_structure(potential, *(cells | {"leaning": leaning})[name], folder / "start.data")
+        lammps.run(lammps_lines(name != "glass"), folder)
     return folders
 
 
@@ -126,7 +128,7 @@ def test_results_are_identical_whichever_file_is_read(written, cell):
     assert len(expected) > 1000
     for k in (0, 3, 6):
         reading = NAMED if k == 0 else Reading()
-        assert results(read_trajectory(written[cell] / f"{k}.dump", reading)) == pytest.approx(expected, rel=1e-6)
+        assert results(read_trajectory(written[cell] / f"{k}.dump", reading)) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("cell", CELLS)
