@@ -116,6 +116,10 @@ def _run(cfg: Any) -> None:
         from jaxglass.evaluate import run_evaluate
 
         run_evaluate(config, path)
+    elif config.get("task") == "analyse":
+        from jaxglass.analyse import run_analyse
+
+        run_analyse(config, path, OmegaConf.to_yaml(cfg, resolve=True))
     elif config.get("task") == "ensemble":
         from jaxglass.ensemble import run_ensemble
 

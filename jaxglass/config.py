@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +15,18 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "report")
-TASKS = ("study", "ensemble", "evaluate", "benchmark", "doctor")
+TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
+SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key may hold: a kind (float, int, ints, bool, str, map), a range, choices, whether null is allowed."""
+    """What a key may hold: a kind (float, int, bool, str, slice, map, or a list: ints, strs), a range, choices.
+
+    `optional` allows null.
+    """
 
     kind: str
     low: float = -math.inf
@@ -42,7 +47,10 @@ class Rule:
             return "" if not self.choices or value in self.choices else f"must be one of {', '.join(self.choices)}"
         if self.kind == "map":
             return "" if isinstance(value, Mapping) else "must be a mapping"
-        if self.kind == "ints":
+        if self.kind == "slice":
+            good = isinstance(value, str) and SLICE.fullmatch(value)
+            return "" if good else "must be start:stop:step, for example :100, ::10 or -50:"
+        if self.kind in ("ints", "strs"):
             return self._problem_of_list(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return "must be a whole number" if self.kind == "int" else "must be a number"
@@ -55,10 +63,10 @@ class Rule:
         return ""
 
     def _problem_of_list(self, value: Any) -> str:
-        """Like `problem`, for a list of whole numbers; an `optional` one may be empty."""
+        """Like `problem`, for a list of whole numbers or text; an `optional` one may be empty."""
         if not isinstance(value, (list, tuple)) or not (value or self.optional):
-            return "must be a list of whole numbers"
-        each = replace(self, kind="int", optional=False)
+            return "must be a list of " + ("whole numbers" if self.kind == "ints" else "text")
+        each = replace(self, kind=self.kind.removesuffix("s"), optional=False)
         return next((f"every entry {problem}" for entry in value if (problem := each.problem(entry))), "")
 
 
@@ -93,6 +101,9 @@ RULES: dict[str, Rule] = {
     "protocol.barostat_ps": _positive(100.0),
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
+    "analyse.species": Rule("strs", optional=True),
+    "analyse.frames": Rule("slice"),
+    "analyse.timestep_fs": replace(_positive(1000.0), optional=True),
     "evaluate.coulomb": Rule("str", choices=("ewald", "mesh")),
     "benchmark.atoms": Rule("ints", 600, 1_000_000),
     "benchmark.cores": Rule("ints", 1, 64),
@@ -109,6 +120,7 @@ RULES: dict[str, Rule] = {
 FREE_FORM = ("potential.charges", "potential.buckingham", "structure.cutoffs")  # maps checked by their owners
 SPECIAL = ("stages", "potential.a_bo")
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "structure")
+MEASURED = ("input", "analyse", "structure")  # what decides the results of task=analyse
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
@@ -130,10 +142,12 @@ class Config:
     @property
     def hash(self) -> str:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
+        if self.get("task") == "analyse":
+            return _hash({key: self.values[key] for key in MEASURED})
         physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
         for key in HARDWARE:
             physics["engine"].pop(key, None)
-        return hashlib.sha256(json.dumps(physics, sort_keys=True).encode()).hexdigest()[:12]
+        return _hash(physics)
 
     @property
     def name(self) -> str:
@@ -141,6 +155,9 @@ class Config:
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
         if task == "ensemble":
             return f"ensemble-{self.hash}"
+        if task == "analyse" and self.get("input"):
+            file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
+            return f"analyse-{file}-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
 
     def listed(self, key: str) -> list[Any]:
@@ -158,6 +175,10 @@ class Config:
             for x in compositions
             for seed in seeds
         ]
+
+
+def _hash(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def conf_folder() -> Path:

@@ -10,7 +10,7 @@ from jaxglass.config import Config
 from jaxglass.engine.energy import Evaluation, evaluate
 from jaxglass.engine.plan import make_plan
 from jaxglass.errors import InputDataError
-from jaxglass.model.system import element_order
+from jaxglass.model.elements import element_order
 from jaxglass.parameters import Parameters, check_neutral, load_parameters
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))  # xx yy zz yz xz xy

@@ -19,18 +19,24 @@ def versions() -> dict[str, str]:
     return found
 
 
-def manifest(config_hash: str, seed: int, precision: str) -> dict[str, Any]:
-    """Versions, devices, cores, flags, seed and settings hash of a run."""
-    import jax
-
+def host_manifest(config_hash: str) -> dict[str, Any]:
+    """Versions, cores and settings hash: all that a measurement without jax depends on."""
     return {
         "schema": 1,
         "config_hash": config_hash,
-        "seed": seed,
-        "precision": precision,
         "versions": versions(),
-        "devices": [device.device_kind for device in jax.devices()],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine": platform.machine(),
+    }
+
+
+def manifest(config_hash: str, seed: int, precision: str) -> dict[str, Any]:
+    """The same with devices, flags, seed and precision of a run."""
+    import jax
+
+    return host_manifest(config_hash) | {
+        "seed": seed,
+        "precision": precision,
+        "devices": [device.device_kind for device in jax.devices()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }

@@ -1,13 +1,16 @@
 """Structure files in and out: extended XYZ, LAMMPS data and dump (the one owner of `ase.io`)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxglass.errors import InputDataError, ResourceError
 from jaxglass.model.elements import mass
 from jaxglass.model.pair_list import pair_list, widths
-from jaxglass.model.system import System
+
+if TYPE_CHECKING:  # at run time it would pull in jax, which reading a file does not need
+    from jaxglass.model.system import System
 
 CLOSEST = 0.5  # A
 LARGEST_FILE = 2_000_000_000  # bytes
@@ -52,8 +55,7 @@ def _format(path: Path) -> str | None:
 
 
 def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.ndarray, where: str) -> None:
-    """`InputDataError` for an empty or unusable structure: cell, coordinates, elements, coincident "
-    "or overlapping atoms."""
+    """`InputDataError` for an empty or unusable structure: cell, coordinates, elements, coincident or overlapping."""
     if not symbols:
         raise InputDataError(f"{where}: no atoms")
     if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
@@ -79,7 +81,7 @@ def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.
         )
 
 
-def to_atoms(system: System):
+def to_atoms(system: "System"):
     """ASE atoms of a system, wrapped into the cell, with momenta (ASE units)."""
     from ase import Atoms, units
 

@@ -1,10 +1,12 @@
 """task=study: the stages of one glass, each reading and writing only the run directory."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from jaxglass.catalogue import ANALYSES
 from jaxglass.config import Config
 from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, Preempted
 from jaxglass.model.trajectory import Trajectory
@@ -15,17 +17,22 @@ def run_study(config: Config, path: Path, config_yaml: str) -> None:
     """Run the stages of `config` in `path`; those already finished there are skipped."""
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)
-        try:
-            for stage in config.stages:
-                if stage in directory.status["finished"] and stage != "report":
-                    continue
-                directory.set_status(state="running", stage=stage, error=None)
-                STAGES[stage](config, directory)
-                directory.set_status(finished=sorted({*directory.status["finished"], stage}))
-            directory.set_status(state="done", stage=None)
-        except JaxglassError as error:
-            directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
-            raise
+        run_stages(directory, {stage: partial(STAGES[stage], config, directory) for stage in config.stages})
+
+
+def run_stages(directory: RunDirectory, stages: Mapping[str, Callable[[], None]]) -> None:
+    """Run `stages` in turn, keeping status.json; those it names as finished are skipped, except the report."""
+    try:
+        for stage, run in stages.items():
+            if stage in directory.status["finished"] and stage != "report":
+                continue
+            directory.set_status(state="running", stage=stage, error=None)
+            run()
+            directory.set_status(finished=sorted({*directory.status["finished"], stage}))
+        directory.set_status(state="done", stage=None)
+    except JaxglassError as error:
+        directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
+        raise
 
 
 def melt_quench(config: Config, directory: RunDirectory) -> None:
@@ -40,13 +47,9 @@ def melt_quench(config: Config, directory: RunDirectory) -> None:
     record_glass(recipe, directory, run_lane(recipe.lane(directory)))
 
 
-def structure(config: Config, directory: RunDirectory) -> None:
+def measure(analysis: str, config: Config, directory: RunDirectory) -> None:
     """Measure the frames of the finished glass into results.json."""
-    from jaxglass.analysis.results import structure_results
-    from jaxglass.analysis.structure import StructureSettings, analyse_structure
-
-    settings = StructureSettings(cutoffs=config.get("structure.cutoffs"), r_max=float(config.get("structure.r_max")))
-    directory.add_results(structure=structure_results(analyse_structure(read_trajectory(directory), settings)))
+    directory.add_results(**{analysis: ANALYSES[analysis](read_trajectory(directory), config)})
 
 
 def report(config: Config, directory: RunDirectory) -> None:
@@ -60,7 +63,7 @@ def report(config: Config, directory: RunDirectory) -> None:
 
 STAGES: Mapping[str, Callable[[Config, RunDirectory], None]] = {
     "melt_quench": melt_quench,
-    "structure": structure,
+    **{analysis: partial(measure, analysis) for analysis in ANALYSES},
     "report": report,
 }
 

@@ -1,6 +1,7 @@
 """Every test runs in float64; the small glass is made once per session; compiled programs stay in `.pytest_cache`."""
 
 import os
+import sys
 
 import jax
 import pytest
@@ -10,6 +11,7 @@ jax.config.update("jax_num_cpu_devices", 2)  # tests of divided atoms and lanes 
 
 from systems import Glass, Structure, glass_cells, glass_potential, stored_glass  # noqa: E402
 
+from jaxglass.__main__ import main  # noqa: E402
 from jaxglass.model.potential import Potential  # noqa: E402
 from jaxglass.units import COULOMB_LAMMPS  # noqa: E402
 
@@ -50,3 +52,17 @@ def glass() -> Glass:
 def cells(glass: Glass) -> dict[str, Structure]:
     """The glass and its relatives."""
     return glass_cells(glass)
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capfd):
+    """Runs jaxglass with arguments in an empty directory: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["jaxglass", *arguments])
+        code = main()
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run

@@ -13,7 +13,6 @@ from ase import Atoms
 from ase.io import read, write
 
 from jaxglass import doctor, runtime
-from jaxglass.__main__ import main
 from jaxglass.errors import ConfigError, ResourceError
 
 LI2O = Atoms(
@@ -24,20 +23,6 @@ LI2O = Atoms(
     pbc=True,
 )
 LI2O_ENERGY = -52.238597815 + 1.579924008  # tests/data/crystal_energies.csv
-
-
-@pytest.fixture
-def command(monkeypatch, tmp_path, capfd):
-    """Runs jaxglass with arguments in an empty directory: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jaxglass", *arguments])
-        code = main()
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_help_is_quick():

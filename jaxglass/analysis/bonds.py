@@ -4,7 +4,7 @@ Everything counted later (coordination, N4, oxygen speciation, angles) comes fro
 one atom can be bonded to several images of another: each is a bond of its own. Indices: i, j atoms; p bonds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,14 +80,12 @@ def find_bonds(symbols: np.ndarray, fractional: np.ndarray, cell: np.ndarray, cu
     return bonds.where(np.argsort(bonds.center, kind="stable"))
 
 
-def bonds_of_frames(trajectory: Trajectory, cutoffs: Mapping[str, float]) -> list[Bonds]:
-    """`find_bonds` of every frame. Raises `InputDataError` if there is no frame or no atom."""
+def bonds_of_frames(trajectory: Trajectory, cutoffs: Mapping[str, float]) -> Iterator[Bonds]:
+    """`find_bonds` of one frame after another. Raises `InputDataError` if there is no frame or no atom."""
     if len(trajectory.cell) == 0 or len(trajectory.species) == 0:
         raise InputDataError("bonds: the trajectory has no frames or no atoms")
-    return [
-        find_bonds(trajectory.symbols, fractional, cell, cutoffs)
-        for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
-    ]
+    for fractional, cell in zip(trajectory.fractional, trajectory.cell, strict=True):
+        yield find_bonds(trajectory.symbols, fractional, cell, cutoffs)
 
 
 def former_bonds(bonds: Bonds, formers: Iterable[str]) -> Bonds:

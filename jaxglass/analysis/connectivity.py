@@ -89,7 +89,7 @@ def analyse_connectivity(trajectory: Trajectory, cutoffs: Mapping[str, float] | 
     no frame.
     """
     cutoffs = dict(FORMER_CUTOFFS if cutoffs is None else cutoffs)
-    frames = bonds_of_frames(trajectory, cutoffs)
+    frames = list(bonds_of_frames(trajectory, cutoffs))
     formers = [split_pair(pair)[0] for pair in cutoffs]
     reported = [e for e in formers if e in trajectory.symbols or e in ("B", "P")]
     links = [former_links(bonds, formers) for bonds in frames]

@@ -98,9 +98,10 @@ def analyse_structure(trajectory: Trajectory, settings: StructureSettings | None
     settings = settings or StructureSettings()
     symbols = trajectory.symbols
     either = {**settings.wide_cutoffs, "B-O": max(settings.wide_b_o, settings.cutoffs.get("B-O", 0.0))}
-    found = bonds_of_frames(trajectory, either)
-    bonds = [b.within(settings.cutoffs) for b in found]
-    wide = [b.within(settings.wide_cutoffs) for b in found]
+    bonds, wide = [], []  # of every frame; only what is counted below, as they are most of the memory of a long file
+    for found in bonds_of_frames(trajectory, either):
+        bonds.append(found.within(settings.cutoffs))
+        wide.append(found.within({"B-O": settings.wide_b_o}))
     cations = [split_pair(pair)[0] for pair in settings.cutoffs if pair.endswith("-O")]
     elements = dict.fromkeys(["B", "P", "Li", *cations])
     centers = [e for e in settings.formers if e in symbols or e in ("B", "P")]

@@ -1,6 +1,6 @@
 """Glass compositions x Li2O - (100-x)(0.5 B2O3 - 0.5 P2O5) in whole, neutral numbers of atoms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxglass.errors import ConfigError
@@ -26,6 +26,15 @@ class Composition:
     def label(self) -> str:
         """Name as in the paper, e.g. 42.5LiBP."""
         return f"{self.requested:g}LiBP"
+
+
+def li2o_percent(counts: Mapping[str, int]) -> float | None:
+    """mol % Li2O of a neutral set of atoms on the line B/P = 1; None for any other set."""
+    lithium, boron, phosphorus, oxygen = (counts.get(element, 0) for element in ("Li", "B", "P", "O"))
+    whole = sum(counts.values()) == lithium + boron + phosphorus + oxygen and boron + lithium > 0
+    if not whole or boron != phosphorus or 2 * oxygen != lithium + 8 * boron:
+        return None
+    return 100 * lithium / (lithium + 2 * boron)
 
 
 def compose(li2o: float, n_atoms: int) -> Composition:

@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxglass import units
 from jaxglass.model.cell import cell_volume
-from jaxglass.model.elements import mass
+from jaxglass.model.elements import element_order, mass
 from jaxglass.pytree import pytree, static
 
 
@@ -67,12 +67,6 @@ def make_system(
         species=jnp.asarray(species[order]),
         elements=elements,
     )
-
-
-def element_order(symbols: set[str]) -> tuple[str, ...]:
-    """Modifiers, formers, oxygen: the order used in every file jaxglass writes."""
-    known = ("Li", "Na", "B", "Si", "P", "O")
-    return tuple(s for s in known if s in symbols) + tuple(sorted(symbols - set(known)))
 
 
 def kinetic_energy(system: System) -> Array:

@@ -5,9 +5,9 @@ from scipy.optimize import minimize
 
 from jaxglass.errors import ConfigError
 from jaxglass.model.composition import Composition
-from jaxglass.model.elements import mass
+from jaxglass.model.elements import element_order, mass
 from jaxglass.model.pair_list import pair_list
-from jaxglass.model.system import System, element_order, make_system
+from jaxglass.model.system import System, make_system
 from jaxglass.units import G_PER_CM3
 
 CATION_OXYGEN, OXYGEN_OXYGEN, CATION_CATION = 1.45, 2.2, 2.5  # A: apart enough for every Buckingham barrier

@@ -15,7 +15,7 @@ from jaxglass.report.run_record import RunRecord, read_run
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
 STYLE = Path(__file__).with_name("report.css")
-NAMED_STAGES = ("glass", "structure", "melt_quench", "provenance")
+NAMED_STAGES = ("glass", "input", "structure", "melt_quench", "provenance")
 
 
 def write_report(run_dir: Path) -> Path:
@@ -33,6 +33,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
     sections = [
         _comparison_section(record, references),
         _figure_section(figures),
+        _input_section(record),
         _making_section(record),
         _cutoff_section(record),
         _other_sections(record),
@@ -112,6 +113,18 @@ def _figure_section(figures: Sequence[ReportFigure]) -> str:
     return section("Figures", f'<div class="figures">\n{shown}</div>')
 
 
+def _input_section(record: RunRecord) -> str:
+    """The file that was analysed, where this program did not make the atoms."""
+    source = record.input
+    if not source:
+        return ""
+    time = source.get("time")
+    span = f"{number_text(time['first'])} to {number_text(time['last'])} {time['unit']}" if time else "not given"
+    rows = [("File", str(source["file"])), ("Frames", str(source["frames"])), ("Time", span)]
+    rows.append(("SHA-256", str(source["sha256"])))
+    return section("What was analysed", table(("Quantity", "Value"), rows))
+
+
 def _making_section(record: RunRecord) -> str:
     return section("How the glass was made", _entry_table(record.melt_quench)) if record.melt_quench else ""
 
@@ -152,11 +165,17 @@ def _limits_section(record: RunRecord, references: ReferenceTable) -> str:
             "and any laboratory many orders of magnitude more slowly. A faster quench freezes in a hotter "
             "structure."
         )
-    points += [
-        "One seed: one glass was made. The errors are those of its fluctuations in time. Differences between "
-        "compositions mean something only when they exceed the spread between seeds.",
-        "Density and N4 below experiment come mostly from the potential; slower cooling changes them little.",
-    ]
+    if record.input:
+        points.append(
+            "One file: the errors are those of the fluctuations over its frames. How the atoms were made is not known "
+            "here; the notes beside the numbers speak of the potential of jaxglass."
+        )
+    else:
+        points += [
+            "One seed: one glass was made. The errors are those of its fluctuations in time. Differences between "
+            "compositions mean something only when they exceed the spread between seeds.",
+            "Density and N4 below experiment come mostly from the potential; slower cooling changes them little.",
+        ]
     return section("Scale, and what it cannot show", f"<ul>{''.join(f'<li>{escape(p)}</li>' for p in points)}</ul>")
 
 

@@ -26,6 +26,11 @@ class RunRecord:
         return self.results.get("glass") or {}
 
     @property
+    def input(self) -> Mapping:
+        """The file that was analysed; empty where the atoms were made here."""
+        return self.results.get("input") or {}
+
+    @property
     def structure(self) -> Mapping:
         """The structure stage."""
         return self.results.get("structure") or {}

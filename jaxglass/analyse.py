@@ -1,0 +1,108 @@
+"""task=analyse: every analysis of a structure or trajectory made by any program, in a run directory of its own."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from jaxglass.catalogue import ANALYSES
+from jaxglass.config import Config
+from jaxglass.errors import ConfigError, InputDataError
+from jaxglass.manifest import host_manifest
+from jaxglass.model.composition import li2o_percent
+from jaxglass.model.trajectory import Trajectory
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.files import write_json
+from jaxglass.simulation.progress import ProgressLine, clock
+from jaxglass.study import report, run_stages
+from jaxglass.trajectories import Reading, read_trajectory
+
+PATIENCE = 2.0  # s; what takes longer says how far it is
+MANY_FRAMES = 20  # so many that two of them can be measured twice
+
+
+def run_analyse(config: Config, path: Path, config_yaml: str) -> None:
+    """Measure `input` into results.json and report.html in `path`; analyses already finished there are skipped.
+
+    A file that has changed since is measured anew. `stages` may name some of the analyses.
+    """
+    if config.get("input") is None:
+        raise InputDataError("input: task=analyse needs input=FILE (extended XYZ, LAMMPS data or dump)")
+    wanted = [stage for stage in config.stages if stage in ANALYSES]
+    if not wanted:
+        raise ConfigError(f"stages: task=analyse measures {', '.join(ANALYSES)}; name one of them or leave stages out")
+    source = Path(config.get("input"))
+    read = cache(partial(_read, source, config))
+    with RunDirectory(path) as directory:
+        directory.claim(config.hash, config_yaml)
+        _forget_another_file(source, directory)
+        stages: dict[str, Callable[[], None]] = {"input": partial(_record_input, source, read, config, directory)}
+        stages |= {name: partial(_measure, name, read, config, directory) for name in wanted}
+        if "report" in config.stages:
+            stages["report"] = partial(report, config, directory)
+        run_stages(directory, stages)
+
+
+def _read(source: Path, config: Config) -> Trajectory:
+    """The wanted frames of `source`, with a line of progress when it takes long."""
+    settings, line, began = config.get("analyse"), ProgressLine(), time.monotonic()
+
+    def watch(share: float, frame: int) -> None:
+        if time.monotonic() - began > PATIENCE and line.due():
+            line.show(share, f"reading, frame {frame}")
+
+    step = settings["timestep_fs"]
+    reading = Reading(tuple(settings["species"] or ()), settings["frames"], None if step is None else 1e-3 * step)
+    try:
+        return read_trajectory(source, reading, watch)
+    finally:
+        line.close()
+
+
+def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, directory: RunDirectory) -> None:
+    """What was read, in manifest.json and under `input` and `glass` of results.json."""
+    trajectory = read()
+    counts = dict(zip(*np.unique(trajectory.symbols, return_counts=True), strict=True))
+    atoms = {element: int(counts[element]) for element in trajectory.elements}
+    first, last = float(trajectory.time[0]), float(trajectory.time[-1])
+    write_json(directory.path / "manifest.json", host_manifest(config.hash))
+    directory.add_results(
+        input={
+            "file": source.name,
+            "sha256": _digest(source),
+            "frames": len(trajectory.time),
+            "unwrapped": trajectory.unwrapped,
+            "time": {"first": first, "last": last, "unit": "ps"} if np.isfinite(trajectory.time).all() else None,
+        },
+        glass={"n_atoms": len(trajectory.species), "counts": atoms, "li2o": li2o_percent(atoms)},
+    )
+
+
+def _measure(name: str, read: Callable[[], Trajectory], config: Config, directory: RunDirectory) -> None:
+    """One analysis into results.json; a long one says beforehand about how long, from the time of one frame."""
+    trajectory = read()
+    frames = len(trajectory.time)
+    if frames >= MANY_FRAMES:
+        for k in range(2):  # the first also waits for imports
+            began = time.monotonic()
+            ANALYSES[name](trajectory.frame(k), config)
+        expected = (time.monotonic() - began) * frames
+        if expected > PATIENCE:
+            print(f"{name}: {frames} frames, about {clock(expected)} min", file=sys.stderr, flush=True)
+    directory.add_results(**{name: ANALYSES[name](trajectory, config)})
+
+
+def _forget_another_file(source: Path, directory: RunDirectory) -> None:
+    """Results of a file that has changed since are measured again."""
+    recorded = directory.results().get("input")
+    if recorded and source.is_file() and recorded["sha256"] != _digest(source):
+        directory.set_status(finished=[])
+
+
+def _digest(source: Path) -> str:
+    with open(source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
