@@ -154,6 +154,42 @@ def nvt_timing(
     return float(loops[-1][0]) / steps
 
 
+def nve_energies(
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    velocities: np.ndarray,
+    settings: Settings,
+    steps: int,
+    sample: int,
+) -> np.ndarray:
+    """Total energy (eV) every `sample` steps of 1 fs at constant energy from `velocities` (N, 3) in A/ps, pppm 1e-5."""
+    with _folder(None) as folder:
+        rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
+        lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
+        with open(folder / "structure.data", "a") as file:
+            file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
+        run(
+            [
+                *_structure_lines(),
+                *_interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
+                f"neighbor {settings.skin} bin",
+                "neigh_modify delay 0 every 1 check yes",
+                "timestep 0.001",
+                "fix nve all nve",
+                "thermo_modify norm no",
+                "variable energy equal etotal",
+                f'fix energies all print {sample} "$(v_energy:%.17g)" file energies.txt screen no',
+                f"run {steps}",
+            ],
+            folder,
+            settings.suffix,
+            settings.ranks,
+        )
+        return np.loadtxt(folder / "energies.txt", skiprows=1)
+
+
 def fastest_settings(
     potential: Potential,
     species: np.ndarray,
