@@ -21,7 +21,7 @@ from jaxglass.benchmark.engines import jaxglass_child
 from jaxglass.benchmark.figure import write_figure
 from jaxglass.benchmark.machine import Machine, this_machine
 from jaxglass.benchmark.protocol import Child, cores_for, pinned
-from jaxglass.benchmark.record import Benchmark, Case, Growth, Pair, Spread, Startup, Timed, spread
+from jaxglass.benchmark.record import Benchmark, Case, Growth, Lanes, Pair, Spread, Startup, Timed, spread
 from jaxglass.benchmark.settings import Settings
 from jaxglass.benchmark.split import Split
 from jaxglass.benchmark.table import table
@@ -74,6 +74,7 @@ def made_up(**changes) -> Benchmark:
         hot=Split(3000.0, 2.4, 0.9, 0.6, 3.6, 7.2, 4),
         sampling=Pair(972, fast, slow),
         npt=Pair(972, fast, slow),
+        lanes=Lanes(8, 2, Pair(651, slow, fast)),
         growth=(
             Growth(972, fast, Split(300.0, 2.0, 0.8, 0.6, 3.6, 7.2, 12), 4_000_000, 400_000_000),
             Growth(7776, Spread(20.0, 19, 21), Split(300.0, 20, 8, 6, 36, 72, 12), None, 500_000_000),
@@ -138,6 +139,8 @@ def test_json_has_every_key():
     assert split["rebuild_in_forces"] == pytest.approx(3.6 / 1.4)
     assert split["list_share"] == pytest.approx(3.6 / 12 / 1.4)
     assert content["npt"]["ratio"] == 2.5
+    assert content["lanes"]["throughput"] == 2.5
+    assert (content["lanes"]["lanes_ms"], content["lanes"]["count"]) == (2.0, 8)
     assert content["growth"][1]["us_per_atom_step"] == pytest.approx(20e3 / 7776)
     assert content["memory"]["resident_bytes_per_atom"] == pytest.approx(1e8 / 6804)
 

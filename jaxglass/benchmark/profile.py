@@ -9,10 +9,12 @@ from typing import Any
 from jaxglass.benchmark.comparison import Effort, Say
 from jaxglass.benchmark.engines import jaxglass_child
 from jaxglass.benchmark.protocol import Child, cores_for
-from jaxglass.benchmark.record import Growth, Pair, Startup, spread
+from jaxglass.benchmark.record import Growth, Lanes, Pair, Startup, spread
 from jaxglass.benchmark.split import Split
+from jaxglass.runtime import available_cores
 from jaxglass.simulation.lane import INTERVAL
 
+LANES, LANE_ATOMS = 8, 650  # glasses that are compared with lanes, and their atoms
 OFTEN = 10  # steps between samples when sampling often
 GROWTH_REPEATS = 3  # the largest size takes most of the time
 
@@ -45,6 +47,15 @@ class Profile:
                     found.append(child.ask("block", way[0], steps, way[1]))
         seldom, often, npt = (spread(found) for found in times)
         return Pair(n_atoms, seldom, often), Pair(n_atoms, seldom, npt)
+
+    def lanes(self, n_atoms: int) -> Lanes:
+        """Glasses one after another and as lanes of one program, on all cores."""
+        count, cores = LANES, available_cores()
+        self.say(f"{n_atoms} atoms, {cores} cores: {count} glasses one after another and as lanes")
+        steps = self.effort.block(count * n_atoms)
+        with jaxglass_child(self.folder, n_atoms, cores_for(cores), cores) as child:
+            single, lanes = child.ask("lanes", count, steps, self.effort.repeats)
+        return Lanes(count, cores, Pair(n_atoms, spread(single), spread(lanes)))
 
     def startup(self, n_atoms: int) -> Startup:
         """Seconds until the first step, without and with compiled programs from an earlier run."""

@@ -90,6 +90,25 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Lanes:
+    """`count` glasses on `cores`: one after another, and as lanes of one program; ms per step of one glass."""
+
+    count: int
+    cores: int
+    pair: Pair
+
+    @property
+    def throughput(self) -> float:
+        """Steps of lanes per step one after another."""
+        return 1 / self.pair.ratio
+
+    def json(self) -> dict[str, Any]:
+        """Flat keys."""
+        found = self.pair.json("one_after_another", "lanes")
+        return {"count": self.count, "cores": self.cores, "throughput": self.throughput} | found
+
+
+@dataclass(frozen=True)
 class Growth:
     """One size on one core: time per step, pieces of a step, memory."""
 
@@ -139,6 +158,7 @@ class Benchmark:
     hot: Split
     sampling: Pair
     npt: Pair
+    lanes: Lanes
     growth: tuple[Growth, ...]
     startup: Startup
     machine: Machine
@@ -159,6 +179,7 @@ class Benchmark:
             },
             "sampling": self.sampling.json("every_72_steps", "every_10_steps"),
             "npt": self.npt.json("nvt", "npt"),
+            "lanes": self.lanes.json(),
             "growth": [size.json() for size in self.growth],
             "memory": {"resident_bytes_per_atom": self.resident_per_atom},
             "startup": asdict(self.startup),

@@ -60,11 +60,13 @@ def _splits(found: Benchmark) -> list[str]:
     ]
     for name, values in _pieces(columns):
         lines.append(f"  {name:<33}" + "".join(f"{value:>12}" for value in values))
-    startup, sampling, npt = found.startup, found.sampling, found.npt
+    startup, sampling, npt, lanes = found.startup, found.sampling, found.npt, found.lanes
     return [
         *lines,
         f"  NPT step {npt.second.median:.2f} ms, {npt.ratio:.2f} NVT steps",
         f"  sampling every 10 steps {sampling.second.median:.2f} ms per step, {sampling.ratio:.2f} of every 72",
+        f"  {lanes.count} glasses of {lanes.pair.n_atoms} atoms on {lanes.cores} cores: {lanes.pair.second.median:.2f} ms per"
+        f" step of one as lanes, {lanes.throughput:.2f} times the throughput of one after another",
         f"  compiling the block {startup.compile_s:.1f} s; first step after {startup.cold_first_step_s:.1f} s,"
         f" with a kept program {startup.warm_first_step_s:.1f} s",
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxglass.benchmark.comparison import Comparison, Effort, Say
 from jaxglass.benchmark.configuration import Configuration, load
 from jaxglass.benchmark.machine import this_machine
-from jaxglass.benchmark.profile import Profile
+from jaxglass.benchmark.profile import LANE_ATOMS, Profile
 from jaxglass.benchmark.protocol import Child, cores_for
 from jaxglass.benchmark.record import Benchmark
 from jaxglass.benchmark.settings import settings_of
@@ -55,7 +55,7 @@ def benchmark(config: Config, folder: Path) -> Benchmark:
     growth = [int(n) for n in config.get("benchmark.growth") or ()]
     folder.mkdir(exist_ok=True)
     settings.save(folder)
-    made = _configurations(folder, list(dict.fromkeys([*atoms, *growth])), set(atoms), say)
+    made = _configurations(folder, list(dict.fromkeys([*atoms, *growth, LANE_ATOMS])), set(atoms), say)
     comparison, profile = Comparison(folder, settings, effort, say), Profile(folder, effort, say)
     for count in sorted(set(counts) - set(possible)):
         comparison.missing[f"{count} cores"] = f"this process may use {available_cores()}"
@@ -63,6 +63,7 @@ def benchmark(config: Config, folder: Path) -> Benchmark:
     first = made[atoms[0]].n_atoms
     cool, hot = profile.splits(first)
     sampling, npt = profile.pairs(first)
+    lanes = profile.lanes(made[LANE_ATOMS].n_atoms)
     startup = profile.startup(first)
     sizes = profile.growth([made[n].n_atoms for n in growth])
     return Benchmark(
@@ -71,6 +72,7 @@ def benchmark(config: Config, folder: Path) -> Benchmark:
         hot,
         sampling,
         npt,
+        lanes,
         sizes,
         startup,
         machine,

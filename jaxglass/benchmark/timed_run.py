@@ -15,7 +15,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.simulation import rhythm as rhythms
-from jaxglass.simulation.block import MAX_SAMPLES, Health, Rhythm, first_forces, run_block
+from jaxglass.simulation.block import MAX_SAMPLES, BlockResult, Health, Rhythm, first_forces, run_block
 from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, control_of, repaired, too_fast
 from jaxglass.simulation.stage import Stage
 
@@ -66,14 +66,18 @@ class TimedRun:
             )
             seconds = (time.perf_counter() - began) / (samples * interval)
             self.compiled.add(self.plan)
-            health = jax.device_get(found.health)
-            if self._repaired(health):
-                continue
-            self.state = found.state
-            self.pace = rhythms.blend(self.pace, rhythms.measured(health, rhythm))
-            if warm:
+            if self.take(rhythm, found) and warm:
                 return seconds
         raise NumericalError(f"benchmark: no valid block of {samples * interval} steps in {MOST_ATTEMPTS} attempts")
+
+    def take(self, rhythm: Rhythm, found: BlockResult) -> bool:
+        """Whether the block was valid: it is kept, or lists and pace are mended so that the next can be."""
+        health = jax.device_get(found.health)
+        if self._repaired(health):
+            return False
+        self.state = found.state
+        self.pace = rhythms.blend(self.pace, rhythms.measured(health, rhythm))
+        return True
 
     def _repaired(self, health: Health) -> bool:
         """Whether the block has to be repeated; larger lists or a slower pace are then in place."""

@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from jaxglass.benchmark.configuration import load  # noqa: E402
 from jaxglass.benchmark.protocol import serve  # noqa: E402
 from jaxglass.benchmark.settings import load_settings  # noqa: E402
 from jaxglass.benchmark.split import split  # noqa: E402
+from jaxglass.benchmark.timed_lanes import TimedLanes  # noqa: E402
 from jaxglass.benchmark.timed_run import TimedRun  # noqa: E402
 from jaxglass.dynamics.state import start  # noqa: E402
 from jaxglass.model.system import maxwell_boltzmann  # noqa: E402
@@ -81,6 +82,17 @@ class Worker:
         seconds = float(np.median([run.block(int(steps)) for _ in range(int(blocks))]))
         return asdict(split(run, float(temperature), seconds))
 
+    def lanes(self, count: str, steps: str, repeats: str) -> list[list[float]]:
+        """Seconds per step of `count` glasses one after another, the cores dividing the atoms, and as lanes: in turn."""
+        states = [start(maxwell_boltzmann(self.system, TEMPERATURE, seed)) for seed in range(int(count))]
+        single = TimedRun(self.plan, self.potential, states[0], TEMPERATURE)
+        lanes = TimedLanes([TimedRun(replace(self.plan, shards=1), self.potential, s, TEMPERATURE) for s in states])
+        for _ in range(SETTLING):
+            single.block(int(steps))
+            lanes.block(int(steps))
+        found = [[single.block(int(steps)), lanes.block(int(steps))] for _ in range(int(repeats))]
+        return [list(column) for column in zip(*found, strict=True)]
+
     def first_step(self) -> float:
         """Seconds from the start of this process to the end of the first short block: import, compile, run."""
         run = self.run("nvt")
@@ -129,6 +141,7 @@ def answers(worker: Worker) -> Mapping[str, Callable[..., Any]]:
         "force_error": worker.force_error,
         "settings": worker.settings,
         "split": worker.split,
+        "lanes": worker.lanes,
         "compile": worker.compile,
         "first_step": worker.first_step,
         "program_memory": worker.program_memory,

@@ -30,6 +30,7 @@ from jaxglass.pytree import pytree
 ForceField = Callable[[Array, Array], Forces]  # (fractional, cell) -> forces
 
 ENSEMBLES = ("nve", "nvt", "npt", "npt_orthorhombic", "minimise")
+LARGEST_MOVE = 0.1  # A, of one atom in a step of a minimisation
 
 
 @pytree
@@ -183,7 +184,7 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
 
 
 def fire(control: Control, force_field: ForceField, state: State) -> State:
-    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities, no atom moves over 0.1 A."""
+    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities, no atom moves over LARGEST_MOVE."""
     del control
     system, descent = state.system, state.descent
     velocity, force = system.momenta, state.forces
@@ -200,7 +201,7 @@ def fire(control: Control, force_field: ForceField, state: State) -> State:
     velocity = (1 - mixing) * velocity + mixing * pull * force
     move = step * velocity
     farthest = jnp.sqrt(jnp.max(jnp.sum(move**2, 1)))
-    limit = jnp.minimum(1.0, 0.1 / jnp.maximum(farthest, 1e-12))
+    limit = jnp.minimum(1.0, LARGEST_MOVE / jnp.maximum(farthest, 1e-12))
     fractional = system.fractional + limit * move @ inverse(system.cell)
     state = replace(state, descent=Descent(step, mixing, jnp.where(downhill, descent.downhill + 1, 0)))
     return _arrive(state, force_field, replace(system, fractional=fractional, momenta=velocity * limit))

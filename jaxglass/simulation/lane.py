@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxglass import units
-from jaxglass.dynamics.ensembles import Control
+from jaxglass.dynamics.ensembles import LARGEST_MOVE, Control
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine.plan import (
     CHUNK,
@@ -100,7 +100,7 @@ class Lane:
         self.error: JaxglassError | None = None
         self.notes: list[str] = []
         self.attempts = 0
-        pace = rhythms.first_pace(self.stages[0].temperature[0], self.stages[0].timestep)
+        pace = _first_pace(self.stages[0])
         self.position = self._resume(Position(0, self._enter(self.stages[0], system), pace, plan))
         directory.forget_segments_except(list(self.position.segments))
         self.thermo = ThermoFile(directory.path / "thermo.csv", self.position.thermo_bytes)
@@ -138,7 +138,9 @@ class Lane:
         """The next block, at most `most_samples` samples long."""
         here, done = self.position, int(self.position.state.step)
         interval = min(INTERVAL, self.stage.steps - done)
-        samples = min(most_samples, (self.stage.steps - done) // interval)
+        # a short first block shows soon whether the start is sound; later ones end where frames are kept
+        most = min(most_samples, FRAME_SAMPLES - done // INTERVAL % FRAME_SAMPLES) if done else 1
+        samples = min(most, (self.stage.steps - done) // interval)
         rhythm = rhythms.choose(here.plan, np.asarray(here.state.system.cell), here.pace, interval)
         return Order(self.potential, control_of(self.stage), rhythm, jnp.asarray(samples), here.state)
 
@@ -255,7 +257,7 @@ class Lane:
         )
         if position.stage < len(self.stages):
             stage = self.stages[position.stage]
-            pace = rhythms.first_pace(stage.temperature[0], stage.timestep) if stage.draw_velocities else here.pace
+            pace = _first_pace(stage) if stage.draw_velocities or stage.ensemble == "minimise" else here.pace
             position = replace(position, state=self._enter(stage, here.state.system), pace=pace)
         self.position = position
 
@@ -310,6 +312,13 @@ class Lane:
             np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell")
         )
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
+
+
+def _first_pace(stage: Stage) -> float:
+    """A cautious guess (A/step) for a stage that begins anew."""
+    if stage.ensemble == "minimise":
+        return LARGEST_MOVE
+    return rhythms.first_pace(stage.temperature[0], stage.timestep)
 
 
 def repaired(plan: Plan, health: Health, system: System) -> Plan | None:
