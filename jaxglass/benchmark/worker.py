@@ -83,7 +83,7 @@ class Worker:
         return asdict(split(run, float(temperature), seconds))
 
     def lanes(self, count: str, steps: str, repeats: str) -> list[list[float]]:
-        """Seconds per step of `count` glasses one after another, the cores dividing the atoms, and as lanes: in turn."""
+        """Seconds per step of `count` glasses one after another, the cores dividing the atoms, and as lanes."""
         states = [start(maxwell_boltzmann(self.system, TEMPERATURE, seed)) for seed in range(int(count))]
         single = TimedRun(self.plan, self.potential, states[0], TEMPERATURE)
         lanes = TimedLanes([TimedRun(replace(self.plan, shards=1), self.potential, s, TEMPERATURE) for s in states])

@@ -184,7 +184,7 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
 
 
 def fire(control: Control, force_field: ForceField, state: State) -> State:
-    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities, no atom moves over LARGEST_MOVE."""
+    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities; moves up to LARGEST_MOVE."""
     del control
     system, descent = state.system, state.descent
     velocity, force = system.momenta, state.forces
