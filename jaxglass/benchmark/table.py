@@ -66,7 +66,8 @@ def _splits(found: Benchmark) -> list[str]:
         f"  NPT step {npt.second.median:.2f} ms, {npt.ratio:.2f} NVT steps",
         f"  sampling every 10 steps {sampling.second.median:.2f} ms per step, {sampling.ratio:.2f} of every 72",
         f"  {lanes.count} glasses of {lanes.pair.n_atoms} atoms on {lanes.cores} cores, as lanes:"
-        f" {lanes.pair.second.median:.2f} ms per step of one, {lanes.throughput:.2f} times the throughput of one after another",
+        f" {lanes.pair.second.median:.2f} ms per step of one,"
+        f" {lanes.throughput:.2f} times the throughput of one after another",
         f"  compiling the block {startup.compile_s:.1f} s; first step after {startup.cold_first_step_s:.1f} s,"
         f" with a kept program {startup.warm_first_step_s:.1f} s",
     ]
