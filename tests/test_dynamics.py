@@ -71,12 +71,14 @@ class Runner:
         )
 
     def first(self, system: System) -> State:
-        return first_forces(self.plan, self.potential, start(system)).state
+        return start(system)
 
     def run(
         self, ensemble: str, state: State, control: Control, samples: int, interval: int = 20
     ) -> tuple[State, Samples]:
         kept = []
+        if int(state.step) < 0:
+            state = first_forces(self.plan, ensemble, self.potential, control, state)
         while samples > 0:
             now = min(samples, 64)
             temperature = 5000.0 if ensemble == "minimise" else max(float(control.temperature_start), 300.0)

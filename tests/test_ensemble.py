@@ -48,7 +48,7 @@ def order(plan: Plan, k: int, timestep: float, steps: int) -> Order:
     system, potential = lane_system(k)
     stage = Stage("x", "npt", 1000, (1000.0 + 300.0 * k, 500.0), pressure=0.5 * k, timestep=timestep)
     rhythm = Rhythm(*map(jnp.asarray, (1, steps, 0.5)))
-    state = first_forces(plan, potential, start(system)).state
+    state = first_forces(plan, "npt", potential, control_of(stage), start(system))
     return Order(potential, control_of(stage), rhythm, jnp.asarray(1), state)
 
 

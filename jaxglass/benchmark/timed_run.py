@@ -15,7 +15,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.simulation import rhythm as rhythms
-from jaxglass.simulation.block import MAX_SAMPLES, BlockResult, Health, Rhythm, first_forces, run_block
+from jaxglass.simulation.block import MAX_SAMPLES, BlockResult, Health, Rhythm, run_block
 from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, control_of, repaired, too_fast
 from jaxglass.simulation.stage import Stage
 
@@ -32,12 +32,12 @@ class TimedRun:
         ensemble: str = "nvt",
         timestep: float = 0.001,
     ):
-        """Prepare first forces and a cautious pace; `timestep` in ps."""
+        """Prepare a cautious pace; `timestep` in ps."""
         rhythms.check_width(np.asarray(state.system.cell), plan.reach)  # before anything is compiled
         self.plan, self.potential, self.ensemble = plan, potential, ensemble
         self.control = control_of(Stage("timed", ensemble, 1, (temperature, temperature), timestep=timestep))
         self.pace = rhythms.first_pace(temperature, timestep)
-        self.state = first_forces(plan, potential, state).state
+        self.state = state
         self.compiled: set[Plan] = set()
 
     def rhythm(self, interval: int = INTERVAL) -> Rhythm:
@@ -75,7 +75,7 @@ class TimedRun:
         health = jax.device_get(found.health)
         if self._repaired(health):
             return False
-        self.state = found.state
+        self.state = jax.device_get(found.state)  # left on several devices it would be compiled for once more
         self.pace = rhythms.blend(self.pace, rhythms.measured(health, rhythm))
         return True
 

@@ -64,8 +64,9 @@ class Worker:
 
     def force_error(self) -> float:
         """RMS force error (eV/A) of the hot path at the configuration as it was saved."""
-        found = first_forces(self.plan, self.potential, start(self.system))
-        return self.configuration.force_error(np.asarray(found.state.forces))
+        control = self.run("nvt").control
+        found = first_forces(self.plan, "nvt", self.potential, control, start(self.system))
+        return self.configuration.force_error(np.asarray(found.forces))
 
     def settings(self) -> str:
         """The choices of the plan in words."""

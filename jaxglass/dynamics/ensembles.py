@@ -59,7 +59,8 @@ def needs_stress(ensemble: str) -> bool:
 
 
 def advance(ensemble: str, control: Control, force_field: ForceField, state: State) -> State:
-    """One time step of `ensemble` (one of `ENSEMBLES`)."""
+    """One time step of `ensemble` (one of `ENSEMBLES`); the step from -1 to 0 has no length and finds the forces."""
+    control = replace(control, timestep=jnp.where(state.step < 0, 0.0, control.timestep))
     steps: dict[str, Callable[[Control, ForceField, State], State]] = {
         "nve": verlet,
         "nvt": nose_hoover,

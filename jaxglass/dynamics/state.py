@@ -30,7 +30,7 @@ class State:
     """A system on its way through one stage.
 
     `forces` (N, 3) in eV/A and `strain_derivative` (3, 3) in eV belong to the present positions (the latter only
-    where the ensemble reads the stress); `step` counts from the beginning of the stage (int64).
+    where the ensemble reads the stress); `step` counts from the beginning of the stage, -1: forces not known yet.
     """
 
     system: System
@@ -43,13 +43,13 @@ class State:
 
 
 def start(system: System) -> State:
-    """State at the beginning of a stage: thermostat, barostat and minimiser at rest, forces not yet known (zero)."""
+    """State before a stage: thermostat, barostat and minimiser at rest, forces not yet known (zero)."""
     return State(
         system=system,
         forces=jnp.zeros_like(system.fractional),
         strain_derivative=jnp.zeros((3, 3)),
         thermostat=make_chain(),
         barostat=Barostat(jnp.zeros(3), make_chain()),
-        descent=Descent(jnp.asarray(0.02), jnp.asarray(0.1), jnp.asarray(0)),
-        step=jnp.asarray(0, jnp.int64),
+        descent=Descent(jnp.asarray(0.04, float), jnp.asarray(0.1, float), jnp.asarray(0, int)),
+        step=jnp.asarray(-1, jnp.int64),
     )

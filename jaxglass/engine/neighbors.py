@@ -191,6 +191,23 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     )
 
 
+def nobody(plan: Plan, fractional: Array, cell: Array) -> Neighbors:
+    """A list without neighbours, in the shape of those that `build` makes."""
+    atoms = share(plan.shards, fractional.shape[0]).atoms
+    none = jnp.zeros((), jnp.int32)
+    return Neighbors(
+        index=jnp.broadcast_to(atoms, (plan.lists.rows, len(atoms))),
+        rows=none,
+        owned=jnp.zeros_like(atoms),
+        reference=fractional,
+        cell=cell,
+        reach=jnp.zeros((), cell.dtype),
+        needed=none,
+        run=none,
+        coarse=jnp.zeros((), bool),
+    )
+
+
 def excess(neighbors: Neighbors, fractional: Array, cell: Array, interaction: float | Array) -> Array:
     """How far (A) the list falls short of guaranteeing every pair closer than `interaction`; <= 0 means valid.
 

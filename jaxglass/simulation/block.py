@@ -23,7 +23,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
 from jaxglass.dynamics.state import State
 from jaxglass.engine import forces as engine
-from jaxglass.engine.neighbors import Neighbors, build, excess
+from jaxglass.engine.neighbors import Neighbors, build, excess, nobody
 from jaxglass.engine.plan import Plan
 from jaxglass.engine.shards import AXIS
 from jaxglass.model.potential import Potential
@@ -114,7 +114,8 @@ def run_block(
     """Advance `state` by samples x rebuilds x stride steps of `ensemble`.
 
     The list is made afresh at the start and forces are part of the state, so a block depends on nothing but its
-    arguments: a run that is interrupted between blocks continues to the same bits.
+    arguments: a run that is interrupted between blocks continues to the same bits. The first step of a state that
+    has no forces yet has no length.
     """
     return _divided(plan, partial(_block, plan, ensemble))(potential, control, rhythm, samples, state)
 
@@ -208,8 +209,8 @@ def _block(
         kept = jax.tree.map(lambda buffer, value: buffer.at[k].set(value), kept, row)
         return state, near, replace(health, finite=health.finite & jnp.isfinite(found.energy)), kept
 
-    near, health = renewed(state.system, _healthy())
-    state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, near, health, _empty_samples()))
+    near = nobody(plan, state.system.fractional, state.system.cell)
+    state, _, health, kept = jax.lax.fori_loop(0, samples, record, (state, near, _healthy(), _empty_samples()))
     size = jnp.sqrt(jnp.max(jnp.sum(state.forces**2, axis=1)))
     return BlockResult(state, replace(health, largest_force=size), kept)
 
@@ -228,26 +229,10 @@ def _balanced(
     return found._replace(forces=found.forces - jnp.mean(found.forces, axis=0))
 
 
-class FirstForces(NamedTuple):
-    """A state with its forces, and what the list needed for them."""
-
-    state: State
-    rows: Array
-    run: Array
-
-
-@partial(jax.jit, static_argnames=("plan",))
-def first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces:
-    """Forces and strain derivative of a state that has none yet."""
-    return _divided(plan, partial(_first_forces, plan))(potential, state)
-
-
-def _first_forces(plan: Plan, potential: Potential, state: State) -> FirstForces:
-    system = state.system
-    near = build(plan, system.fractional, system.cell, jnp.asarray(plan.reach))
-    found = _balanced(plan, potential, system.species, system.fractional, system.cell, near, True)
-    state = replace(state, forces=found.forces, strain_derivative=found.strain_derivative)
-    return FirstForces(state, near.needed, near.run)
+def first_forces(plan: Plan, ensemble: str, potential: Potential, control: Control, state: State) -> State:
+    """`state` with its forces and, where the ensemble needs it, its strain derivative: a block of one step."""
+    one = Rhythm(jnp.asarray(1), jnp.asarray(1), jnp.asarray(0.0))
+    return jax.device_get(run_block(plan, ensemble, potential, control, one, jnp.asarray(1), state).state)
 
 
 def _empty_samples() -> Samples:

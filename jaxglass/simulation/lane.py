@@ -31,7 +31,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation import rhythm as rhythms
-from jaxglass.simulation.block import BlockResult, Health, Order, first_forces
+from jaxglass.simulation.block import BlockResult, Health, Order
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.position import Position, header, restored
@@ -125,8 +125,8 @@ class Lane:
     # -- one block -----------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Mesh, lists and first forces for the present state; both may enlarge the plan."""
-        here = self._with_forces(self._fit_mesh(self.position))
+        """A mesh fine enough for the present cell."""
+        here = self._fit_mesh(self.position)
         rhythms.check_width(np.asarray(here.state.system.cell), here.plan.reach)
         self.position = here
 
@@ -137,6 +137,9 @@ class Lane:
     def order(self, most_samples: int) -> Order:
         """The next block, at most `most_samples` samples long."""
         here, done = self.position, int(self.position.state.step)
+        if done < 0:  # the step that finds the forces
+            rhythm = rhythms.choose(here.plan, np.asarray(here.state.system.cell), here.pace, 1)
+            return Order(self.potential, control_of(self.stage), rhythm, jnp.asarray(1), here.state)
         interval = min(INTERVAL, self.stage.steps - done)
         # a short first block shows soon whether the start is sound; later ones end where frames are kept
         most = min(most_samples, FRAME_SAMPLES - done // INTERVAL % FRAME_SAMPLES) if done else 1
@@ -166,18 +169,11 @@ class Lane:
         self.position = better
         return 0
 
-    def _with_forces(self, here: Position) -> Position:
-        """The position with its first forces, in lists large enough for them."""
-        if int(here.state.step) > 0:
-            return here
-        found = first_forces(here.plan, self.potential, here.state)
-        lists = larger(here.plan.lists, int(found.rows), int(found.run))
-        if lists != here.plan.lists:
-            return self._with_forces(replace(here, plan=replace(here.plan, lists=lists)))
-        return replace(here, state=found.state)
-
     def _accept(self, order: Order, health: Health, result: BlockResult) -> int:
         stage, here, samples = self.stage, self.position, int(order.samples)
+        if int(here.state.step) < 0:
+            self.position = replace(here, state=result.state)
+            return 0
         self.thermo.append(rows(result.samples, samples, stage.name, here.elapsed_ps, stage.time_per_step, self.mass))
         steps = int(result.state.step) - int(here.state.step)
         self.position = replace(

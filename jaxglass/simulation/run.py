@@ -123,9 +123,9 @@ def _attempt(say: Callable[[str], None] | None, lane: Lane, act: Callable, *argu
 
 
 def _execute(plan: Plan, ensemble: str, orders: Sequence[Order]) -> list[BlockResult]:
-    """The blocks of all lanes."""
+    """The blocks of all lanes, on the host: results that stay on their devices would be compiled for once more."""
     if len(orders) == 1:
-        return [run_block(plan, ensemble, *orders[0])]
+        return [jax.device_get(run_block(plan, ensemble, *orders[0]))]
     stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *orders)
     found = jax.device_get(run_blocks(plan, ensemble, stacked))
     return [jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(len(orders))]
