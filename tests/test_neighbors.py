@@ -47,9 +47,17 @@ def brute(fractional: np.ndarray, cell: np.ndarray, reach: float) -> set[tuple[i
     return {pair for i, j in half for pair in ((i, j), (j, i))}
 
 
-@pytest.mark.parametrize("precision", ["mixed", "float64"])
-@pytest.mark.parametrize("grid", [1, 7, 9])
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize(
+    ("kind", "grid", "precision"),
+    [
+        ("orthorhombic", 1, "mixed"),
+        ("orthorhombic", 7, "float64"),
+        ("orthorhombic", 9, "mixed"),
+        ("triclinic", 1, "float64"),
+        ("triclinic", 7, "mixed"),
+        ("triclinic", 9, "float64"),
+    ],
+)
 def test_lists_hold_exactly_the_pairs_of_brute_force(kind, grid, precision):
     cell, plan = CELLS[kind], plan_of(kind, grid, precision)
     for seed, reach in enumerate((4.3, 5.0, 5.0)):
