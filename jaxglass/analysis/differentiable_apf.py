@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxglass.analysis.persistence import LoopSimplices
@@ -73,6 +74,6 @@ def triangle_value(points: Array, weights: Array) -> Array:
     return (cc * f * f - 2 * ac * f * g + aa * g * g) / (aa * cc - ac * ac) - weights[:, 0]
 
 
-def _points(fractional: Array, cell: Array, atoms: Array, shift: Array) -> Array:
+def _points(fractional: Array, cell: Array, atoms: np.ndarray, shift: np.ndarray) -> Array:
     """Cartesian positions of the vertices, (P, k + 1, 3)."""
     return (jnp.asarray(fractional)[atoms] + shift) @ cell

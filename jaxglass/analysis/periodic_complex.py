@@ -144,10 +144,9 @@ def _not_local(
     value = tetrahedra.values[:, None]
     reach = np.sqrt(value + weights[tetrahedra.atoms]) + np.sqrt(value + weights.max())
     beyond = (reach > room).all(1)
-    if not beyond.any():
-        return None
-    radius = np.sqrt(tetrahedra.values[beyond].max() + weights.max())
-    return f"empty balls of up to {radius:.1f} A reach beyond the images; set alpha_max for a structure with vacuum"
+    if beyond.any():
+        return "empty balls reach beyond the images around the cell; set alpha_max for a structure with vacuum"
+    return None
 
 
 def _not_closed(lifted: tuple[Lifted, ...]) -> str | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxglass.analysis.alpha_complex import Simplices, alpha_complex, loop_rows
+from jaxglass.analysis.alpha_complex import LoopRows, alpha_complex, loop_rows, rows_of
 from jaxglass.analysis.ball_radii import RADII, squared_radii
 from jaxglass.analysis.periodic_complex import Lifted, periodic_complex
 from jaxglass.errors import ConfigError, InputDataError, NumericalError
@@ -60,6 +60,7 @@ class LoopSimplices(NamedTuple):
 class PersistentLoops:
     """`births`, `deaths` (P,) of the loops that die, in A^2, and the `simplices` that bear and kill them.
 
+    `three_membered` (P,): the loop is its death triangle, whose youngest side is the birth edge.
     `essential` (E,): births of loops that do not die: the 3 windings of a periodic structure or, with `alpha_max`,
     every loop alive there. `margin` (A) is the one that was needed, None in plain mode.
     """
@@ -67,6 +68,7 @@ class PersistentLoops:
     births: np.ndarray
     deaths: np.ndarray
     simplices: LoopSimplices
+    three_membered: np.ndarray
     essential: np.ndarray
     atoms: int
     mode: str
@@ -104,6 +106,7 @@ def persistent_loops(
         simplices=LoopSimplices(
             edges.atoms[rows.birth], edges.shift[rows.birth], triangles.atoms[rows.death], triangles.shift[rows.death]
         ),
+        three_membered=_three_membered(edges, triangles, rows),
         essential=edges.values[rows.essential],
         atoms=len(weights),
         mode=settings.mode,
@@ -112,10 +115,17 @@ def persistent_loops(
     )
 
 
+def _three_membered(edges: Lifted, triangles: Lifted, rows: LoopRows) -> np.ndarray:
+    """True where the birth edge is the youngest side of the death triangle, (P,)."""
+    corners = triangles.atoms[rows.death]
+    sides = np.stack([rows_of(np.delete(corners, k, axis=1), edges.atoms) for k in range(3)], axis=1)
+    return (sides == rows.birth[:, None]).any(1) & (edges.values[sides].max(1) <= edges.values[rows.birth])
+
+
 def _plain_complex(
     fractional: np.ndarray, cell: np.ndarray, weights: np.ndarray, alpha_max: float | None
 ) -> tuple[Lifted, ...]:
     """The wrapped atoms as a finite cluster."""
     wrap = -np.floor(fractional).astype(int)
-    found: tuple[Simplices, ...] = alpha_complex((fractional + wrap) @ cell, weights, alpha_max)
+    found = alpha_complex((fractional + wrap) @ cell, weights, alpha_max)
     return tuple(Lifted(level.vertices, wrap[level.vertices], level.values) for level in found)
