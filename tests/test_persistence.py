@@ -376,6 +376,14 @@ def test_polygons_lie_in_their_regions():
     assert region(["P", "O"] * 4, polygon(8, 1.55)) == ["C_P"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_ring_of_four_is_large_even_where_its_last_side_bounds_its_last_triangle(seed):
+    jitter = np.random.default_rng(seed).normal(0, 0.05, (4, 3))
+    found = region(["O"] * 4, polygon(4, 2.7) + jitter)  # a short diagonal may bear a triangle of its own
+    assert found.count("B_O") == 1
+    assert found.count("C_O") == len(found) - 1
+
+
 def test_regions_of_the_glass(atoms, loops):
     found = loop_regions(loops, *atoms)
     assert set(found) == {*REGIONS, OTHER}

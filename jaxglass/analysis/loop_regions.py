@@ -9,8 +9,8 @@ The paper names the regions and prints no boundaries, so a loop is assigned by w
 | C_O | three O in mutual contact | O-O | O-O-O, three-membered |
 | B_O | large loop closed by oxygens in contact, four or more atoms | O-O | O-O-O |
 
-tried in this order; anything else is "other" (mostly triangles with Li). A loop is three-membered when its birth edge
-is the youngest side of its death triangle: then it is that triangle; otherwise it is, as a rule, longer. Which atoms
+tried in this order; anything else is "other" (mostly triangles with Li). A loop is three-membered when no
+side of its death triangle is younger than it: then it is that triangle; otherwise it is, as a rule, longer. Which atoms
 make up each region follows Hiraoka et al., PNAS 113 (2016) 7035, doi 10.1073/pnas.1520877113, read for three kinds of
 cations; the criterion by simplices is ours.
 """

@@ -60,7 +60,7 @@ class LoopSimplices(NamedTuple):
 class PersistentLoops:
     """`births`, `deaths` (P,) of the loops that die, in A^2, and the `simplices` that bear and kill them.
 
-    `three_membered` (P,): the loop is its death triangle, whose youngest side is the birth edge.
+    `three_membered` (P,): the loop is its death triangle, none of whose sides is younger than the loop.
     `essential` (E,): births of loops that do not die: the 3 windings of a periodic structure or, with `alpha_max`,
     every loop alive there. `margin` (A) is the one that was needed, None in plain mode.
     """
@@ -116,10 +116,10 @@ def persistent_loops(
 
 
 def _three_membered(edges: Lifted, triangles: Lifted, rows: LoopRows) -> np.ndarray:
-    """True where the birth edge is the youngest side of the death triangle, (P,)."""
+    """True where no side of the death triangle is younger than the loop, (P,)."""
     corners = triangles.atoms[rows.death]
     sides = np.stack([rows_of(np.delete(corners, k, axis=1), edges.atoms) for k in range(3)], axis=1)
-    return (sides == rows.birth[:, None]).any(1) & (edges.values[sides].max(1) <= edges.values[rows.birth])
+    return edges.values[sides].max(1) <= edges.values[rows.birth]
 
 
 def _plain_complex(
