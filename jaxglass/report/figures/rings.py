@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from jaxglass.report.figures.style import BLUE, GREY, ORANGE, WIDTH, Drawing
 from jaxglass.report.run_record import RunRecord
-from jaxglass.report.wording import cutoff_text, frames_text, number_text
+from jaxglass.report.wording import cutoff_text, frames_text
 
 CRITERION = {"guttman": "Guttman", "king": "King"}
 
@@ -27,7 +27,7 @@ def ring_figure(record: RunRecord) -> Drawing:
     for k, (key, per_former) in enumerate(shown.items()):
         rate, error = np.array([per_former[str(size)] for size in sizes]).T
         cutoffs = variants[key]["cutoffs"]
-        limit = f"B-O {number_text(cutoffs['B-O']['value'], 2)} Å" if "B-O" in cutoffs else "all bonds"
+        limit = f"B-O {cutoffs['B-O']['value']:.1f} Å" if "B-O" in cutoffs else "all bonds"
         offset = (k - (len(shown) - 1) / 2) * width
         style = {"yerr": error, "ecolor": GREY, "error_kw": {"lw": 1.0}}
         axes.bar(sizes + offset, rate, width, color=(BLUE, ORANGE)[k % 2], label=limit, **style)

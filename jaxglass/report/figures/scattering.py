@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from jaxglass.report.figures.style import BLUE, GREY, VERMILLION, WIDTH, Drawing, pair_color, panels
 from jaxglass.report.run_record import RunRecord
-from jaxglass.report.wording import frames_text, number_text
+from jaxglass.report.wording import frames_text, number_text, value_text
 
 STEP = 2.0  # between the partial S(Q), drawn above each other
 MEASURED = VERMILLION
@@ -35,7 +35,7 @@ def structure_factor_figure(record: RunRecord) -> Drawing:
     frames = frames_text(record.structure.get("frames"))
     return figure, (
         f"Total S(Q), and the partial ones (Faber-Ziman) each {STEP:g} above the next; {frames}. Conventions: "
-        f"{record.structure['conventions']}."
+        f"{record.structure['conventions']}. Here g(r) ends at {value_text(record.structure['g_end'])}."
     )
 
 
@@ -58,7 +58,7 @@ def correlation_figure(record: RunRecord) -> Drawing:
     figure.axes[-1].set_xlabel("r (Å)")
     caption = f"D(r) and T(r) = D(r) + 4πρr; {frames_text(record.structure.get('frames'))}; conventions as for S(Q)."
     if not measured:
-        return figure, f"{caption} No measured curve was compared: {r_chi.get('T_r', {}).get('reason', 'none given')}."
+        return figure, f"{caption} No comparison: {r_chi.get('T_r', {}).get('reason', 'none given')}."
     figure.axes[0].set_title("this run", color=BLUE, loc="left", size=12, weight="bold")
     figure.axes[0].set_title("measured", color=MEASURED, loc="right", size=12, weight="bold")
     low, high = measured["r"]["values"][0], measured["r"]["values"][-1]

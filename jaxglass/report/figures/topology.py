@@ -13,7 +13,8 @@ from jaxglass.report.run_record import RunRecord
 from jaxglass.report.wording import frames_text, value_text
 
 REGION = {"C_P": VERMILLION, "C_T": BLUE, "C_O": GREEN, "B_O": ORANGE}
-BINS = 120
+BINS = 80
+SMOOTHING = 2.0  # bins
 INSIDE = 0.7  # of the loops of a region lie within its outline
 FEWEST = 20  # loops of a region that is outlined
 
@@ -26,16 +27,16 @@ def diagram_figure(record: RunRecord) -> Drawing:
     b, d = (np.array(loops[key]["values"]) for key in ("births", "deaths"))
     region = np.array(loops["region"]["names"])[loops["region"]["index"]]
     edges = np.linspace(min(b.min(), 0.0) - 0.1, np.quantile(d, 0.999) + 0.3, BINS + 1)
-    figure = Figure(figsize=(WIDTH, 4.4))
+    figure = Figure(figsize=(WIDTH, 4.1))
     axes = figure.subplots()
     *_, mesh = axes.hist2d(b, d, bins=[edges, edges], norm=LogNorm(vmin=1), cmap="Greys", rasterized=True)
-    figure.colorbar(mesh, ax=axes, label="loops per bin", pad=0.02)
+    figure.colorbar(mesh, ax=axes, label="loops per bin", shrink=0.92)
     axes.plot(edges[[0, -1]], edges[[0, -1]], color=GREY, lw=0.8)
     for name, color in REGION.items():
         here = region == name
         if here.sum() >= FEWEST:
             _outline(axes, b[here], d[here], edges, color)
-    axes.set(xlabel="birth b (Å²)", ylabel="death d (Å²)", xlim=edges[[0, -1]], ylim=edges[[0, -1]], aspect="equal")
+    axes.set(xlabel="birth b (Å²)", ylabel="death d (Å²)", xlim=edges[[0, -1]], ylim=edges[[0, -1]], box_aspect=1)
     _name_regions(axes, loops["regions"])
     return figure, (
         f"Persistence diagram of {len(b)} loops, last frame of {loops['frames']}, {_mode_text(loops)}. Outlines hold "
@@ -71,7 +72,7 @@ def apf_figure(record: RunRecord) -> Drawing:
 def _outline(axes: Axes, b: np.ndarray, d: np.ndarray, edges: np.ndarray, color: str) -> None:
     """The densest part of the diagram that holds the share `INSIDE` of the loops."""
     counts, _, _ = np.histogram2d(b, d, [edges, edges])
-    density = gaussian_filter(counts, 1.5)
+    density = gaussian_filter(counts, SMOOTHING)
     heights = np.sort(density.ravel())[::-1]
     level = heights[np.searchsorted(np.cumsum(heights), INSIDE * heights.sum())]
     middle = (edges[1:] + edges[:-1]) / 2
