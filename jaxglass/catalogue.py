@@ -81,7 +81,8 @@ def scattering_settings(config: Config) -> "ScatteringSettings":
     """The conventions of S(Q) and D(r)."""
     from jaxglass.analysis.scattering_settings import ScatteringSettings
 
-    return ScatteringSettings(**{k: v for k, v in config.get("scattering").items() if k != "measured"})
+    section = {k: v for k, v in config.get("scattering").items() if k != "measured"}
+    return ScatteringSettings(**section | {"scatterers": section["scatterers"] or {}})
 
 
 def ring_settings(config: Config) -> "RingSettings":

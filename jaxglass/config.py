@@ -102,7 +102,7 @@ RULES: dict[str, Rule] = {
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
     "scattering.radiation": Rule("str", choices=("xray", "neutron")),
-    "scattering.scatterers": Rule("map"),
+    "scattering.scatterers": Rule("map", optional=True),
     "scattering.fz_norm": Rule("str", choices=("f_avg_sq", "f_sq_avg")),
     "scattering.q_min": Rule("float", 0.0, 10.0),
     "scattering.q_max": Rule("float", 1.0, 100.0),

@@ -21,9 +21,9 @@ def missing_entry(unit: str, reason: str) -> dict:
     return measurement_entry(missing(unit, reason))
 
 
-def constant(value: float | None, unit: str) -> dict:
-    """A number without an error, as a setting is: {"value", "unit"}."""
-    return {"value": value, "unit": unit}
+def constant(value: float | None, unit: str, reason: str | None = None) -> dict:
+    """A number without an error, as a setting is: {"value", "unit"} and, where it is null, the "reason"."""
+    return {"value": value, "unit": unit} | ({"reason": reason} if value is None and reason else {})
 
 
 def curve(values: np.ndarray, unit: str) -> dict:
@@ -34,7 +34,7 @@ def curve(values: np.ndarray, unit: str) -> dict:
 def angle_entry(angle: AngleDistribution) -> dict:
     """Mean, standard deviation and density of a distribution of angles."""
     entry = measurement_entry(angle.mean)
-    entry["standard_deviation"] = constant(angle.deviation, "degree")
+    entry["standard_deviation"] = constant(angle.deviation, "degree", angle.mean.reason)
     entry["theta"] = curve(angle.theta, "degree")
     entry["density"] = curve(angle.density, "1/degree")
     return entry

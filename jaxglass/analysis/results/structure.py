@@ -32,7 +32,7 @@ def structure_results(structure: Structure) -> dict:
 
 def _coordination_entry(coordination: Coordination) -> dict:
     entry = measurement_entry(coordination.mean)
-    entry["cutoff"] = constant(coordination.cutoff, "Angstrom")
+    entry["cutoff"] = constant(coordination.cutoff, "Angstrom", "not given")
     shares = [float(s) for s in coordination.share]
     entry["histogram"] = {"number": [int(n) for n in coordination.number], "share": shares, "unit": "1"}
     return entry

@@ -23,7 +23,7 @@ def topology_results(topology: Topology) -> dict:
         "frames": topology.frames,
         "n_atoms": last.atoms,
         **_settings_entry(settings),
-        "margin": constant(topology.margin, "Angstrom"),
+        "margin": constant(topology.margin, "Angstrom", "plain mode has no images"),
         "births": curve(last.births, AREA),
         "deaths": curve(last.deaths, AREA),
         "region": {"names": list(NAMES), "index": [NAMES.index(name) for name in topology.last_regions]},
@@ -61,7 +61,7 @@ def missing_topology(settings: PersistenceSettings, reason: str) -> dict:
 def _settings_entry(settings: PersistenceSettings) -> dict:
     return {
         "mode": settings.mode,
-        "alpha_max": constant(settings.alpha_max, AREA),
+        "alpha_max": constant(settings.alpha_max, AREA, "not set"),
         "radii": {element: constant(r, "Angstrom") for element, r in settings.radii.items()},
     }
 
