@@ -75,7 +75,7 @@ def _run_name(*, _root_: Any) -> str:
     try:
         config = check_config(
             {
-                key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+                key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
                 for key, value in _root_.items()
                 if key != "hydra"
             }

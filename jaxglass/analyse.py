@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxglass.catalogue import ANALYSES
+from jaxglass.catalogue import ANALYSES, Analysis, check_analyses
 from jaxglass.config import Config
 from jaxglass.errors import ConfigError, InputDataError
 from jaxglass.manifest import host_manifest
@@ -35,6 +35,7 @@ def run_analyse(config: Config, path: Path, config_yaml: str) -> None:
     wanted = [stage for stage in config.stages if stage in ANALYSES]
     if not wanted:
         raise ConfigError(f"stages: task=analyse measures {', '.join(ANALYSES)}; name one of them or leave stages out")
+    check_analyses(config)
     source = Path(config.get("input"))
     read = cache(partial(_read, source, config))
     with RunDirectory(path) as directory:
@@ -83,17 +84,26 @@ def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, 
 
 
 def _measure(name: str, read: Callable[[], Trajectory], config: Config, directory: RunDirectory) -> None:
-    """One analysis into results.json; a long one says beforehand about how long, from the time of one frame."""
-    trajectory = read()
+    """One analysis into results.json; a long one says beforehand about how long it will take."""
+    analysis = ANALYSES[name]
+    trajectory = analysis.frames(read(), config)
     frames = len(trajectory.time)
     if frames >= MANY_FRAMES:
-        for k in range(2):  # the first also waits for imports
-            began = time.monotonic()
-            ANALYSES[name](trajectory.frame(k), config)
-        expected = (time.monotonic() - began) * frames
+        expected = _expected_seconds(analysis, trajectory, config)
         if expected > PATIENCE:
             print(f"{name}: {frames} frames, about {clock(expected)} min", file=sys.stderr, flush=True)
-    directory.add_results(**{name: ANALYSES[name](trajectory, config)})
+    directory.add_results(**analysis.measure(trajectory, config))
+
+
+def _expected_seconds(analysis: Analysis, trajectory: Trajectory, config: Config) -> float:
+    """What all frames will take, from one and two of them: some work is done once, whatever their number."""
+    taken = []
+    for count in (1, 1, 2):  # the first also waits for imports
+        began = time.monotonic()
+        analysis.measure(trajectory.spread(count), config)
+        taken.append(time.monotonic() - began)
+    _, one, two = taken
+    return one + max(two - one, 0.0) * (len(trajectory.time) - 1)
 
 
 def _forget_another_file(source: Path, directory: RunDirectory) -> None:

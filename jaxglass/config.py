@@ -13,8 +13,8 @@ from typing import Any
 import jaxglass
 from jaxglass.errors import ConfigError
 
-STAGES = ("melt_quench", "structure", "report")
-DEFAULT_STAGES = ("melt_quench", "structure", "report")
+STAGES = ("melt_quench", "structure", "topology", "report")
+DEFAULT_STAGES = ("melt_quench", "structure", "topology", "report")
 TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
@@ -101,6 +101,34 @@ RULES: dict[str, Rule] = {
     "protocol.barostat_ps": _positive(100.0),
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
+    "scattering.radiation": Rule("str", choices=("xray", "neutron")),
+    "scattering.scatterers": Rule("map", optional=True),
+    "scattering.fz_norm": Rule("str", choices=("f_avg_sq", "f_sq_avg")),
+    "scattering.q_min": Rule("float", 0.0, 10.0),
+    "scattering.q_max": Rule("float", 1.0, 100.0),
+    "scattering.dq": Rule("float", 0.001, 0.1),
+    "scattering.q_window": Rule("str", choices=("none", "lorch", "revised_lorch")),
+    "scattering.lorch_delta": replace(_positive(1.0), optional=True),
+    "scattering.lorch_delta0": Rule("float", 0.001, 1.0),
+    "scattering.lorch_beta": Rule("float", 0.0, 2.0),
+    "scattering.r_window": Rule("str", choices=("none", "lorch")),
+    "scattering.g_max": Rule("float", 2.0, 100.0),
+    "scattering.g_width": Rule("float", 0.001, 0.1),
+    "scattering.r_max": Rule("float", 1.0, 100.0),
+    "scattering.dr": Rule("float", 0.001, 0.5),
+    "scattering.chi_min": Rule("float", 0.0, 50.0),
+    "scattering.chi_max": Rule("float", 0.1, 100.0),
+    "scattering.measured.file": Rule("str", optional=True),
+    "scattering.measured.quantity": Rule("str", choices=("S_q", "D_r", "T_r"), optional=True),
+    "scattering.measured.length": Rule("str", choices=("Angstrom", "nm")),
+    "scattering.measured.density": Rule("float", 0.1, 30.0, optional=True),
+    "rings.criterion": Rule("str", choices=("guttman", "king")),
+    "rings.max_size": Rule("int", 2, 100),
+    "rings.cutoffs": Rule("map"),
+    "topology.frames": Rule("int", 1, 1_000_000),
+    "topology.mode": Rule("str", choices=("periodic", "plain")),
+    "topology.margin": _positive(50.0),
+    "topology.alpha_max": replace(_positive(1e4), optional=True),
     "analyse.species": Rule("strs", optional=True),
     "analyse.frames": Rule("slice"),
     "analyse.timestep_fs": replace(_positive(1000.0), optional=True),
@@ -117,10 +145,18 @@ RULES: dict[str, Rule] = {
     "potential.constants": Rule("str", choices=("codata", "lammps_metal")),
     "potential.file": Rule("str", optional=True),
 }
-FREE_FORM = ("potential.charges", "potential.buckingham", "structure.cutoffs")  # maps checked by their owners
+FREE_FORM = (  # maps checked by their owners
+    "potential.charges",
+    "potential.buckingham",
+    "structure.cutoffs",
+    "rings.cutoffs",
+    "scattering.scatterers",
+)
+CUTOFFS = ("structure.cutoffs", "rings.cutoffs")
 SPECIAL = ("stages", "potential.a_bo")
-PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "structure")
-MEASURED = ("input", "analyse", "structure")  # what decides the results of task=analyse
+ANALYSES = ("structure", "scattering", "rings", "topology")  # settings of what is measured
+PHYSICS = ("seed", "glass", "engine", "protocol", "potential", *ANALYSES)
+MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
@@ -211,16 +247,22 @@ def check_config(values: Mapping[str, Any]) -> Config:
         or (not isinstance(a_bo, str) and not math.isfinite(a_bo))
     ):
         problems.append(f"potential.a_bo = {a_bo!r}: must be a number in eV or a rule name")
-    for name, cutoff in (
-        (flat.get("structure.cutoffs") or {}).items() if isinstance(flat.get("structure.cutoffs"), Mapping) else ()
-    ):
-        if isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not 0 < cutoff < 10:
-            problems.append(f"structure.cutoffs.{name} = {cutoff!r}: must be a distance in A")
+    problems += [problem for key in CUTOFFS for problem in _bad_cutoffs(key, flat.get(key))]
+    if flat.get("scattering.measured.file") is not None:
+        needed = ("scattering.measured.quantity", "scattering.measured.density")
+        problems += [f"{key}: must be given with scattering.measured.file" for key in needed if flat.get(key) is None]
     stages, trouble = _stages(flat.get("stages"))
     problems += trouble
     if problems:
         raise ConfigError("; ".join(problems))
     return Config(values, stages)
+
+
+def _bad_cutoffs(key: str, cutoffs: Any) -> list[str]:
+    """What is wrong with a map of cutoffs."""
+    pairs = cutoffs.items() if isinstance(cutoffs, Mapping) else ()
+    good = [name for name, c in pairs if isinstance(c, (int, float)) and not isinstance(c, bool) and 0 < c < 10]
+    return [f"{key}.{name} = {c!r}: must be a distance in A" for name, c in pairs if name not in good]
 
 
 def _reasons(key: str, value: Any, task: Any) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from jaxglass.catalogue import check_analyses
 from jaxglass.config import Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import RunDirectory
@@ -21,6 +22,7 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
     """
     from jaxglass.model.composition import common_size
 
+    check_analyses(config)
     lithium = [float(x) for x in config.listed("glass.li2o")]
     lanes = config.lanes(common_size(lithium, int(config.get("glass.n_atoms"))))
     failed: dict[str, JaxglassError] = {}

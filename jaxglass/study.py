@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxglass.catalogue import ANALYSES
+from jaxglass.catalogue import ANALYSES, check_analyses
 from jaxglass.config import Config
 from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, Preempted
 from jaxglass.model.trajectory import Trajectory
@@ -15,6 +15,7 @@ from jaxglass.simulation.directory import RunDirectory
 
 def run_study(config: Config, path: Path, config_yaml: str) -> None:
     """Run the stages of `config` in `path`; those already finished there are skipped."""
+    check_analyses(config)
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)
         run_stages(directory, {stage: partial(STAGES[stage], config, directory) for stage in config.stages})
@@ -49,7 +50,8 @@ def melt_quench(config: Config, directory: RunDirectory) -> None:
 
 def measure(analysis: str, config: Config, directory: RunDirectory) -> None:
     """Measure the frames of the finished glass into results.json."""
-    directory.add_results(**{analysis: ANALYSES[analysis](read_trajectory(directory), config)})
+    chosen = ANALYSES[analysis]
+    directory.add_results(**chosen.measure(chosen.frames(read_trajectory(directory), config), config))
 
 
 def report(config: Config, directory: RunDirectory) -> None:

@@ -296,7 +296,8 @@ def test_refusals():
 
 
 def test_analysis_and_report_import_no_engine():
-    modules = "jaxglass.analysis.results, jaxglass.analysis.rings, jaxglass.analysis.connectivity, jaxglass.report.html"
+    named = ("analysis.results", "analysis.comparison", "analysis.topology", "report.html")
+    modules = ", ".join(f"jaxglass.{name}" for name in named)
     code = f"import sys, {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     forbidden = ("'jax'", "jax_md", "jaxglass.engine", "jaxglass.dynamics", "jaxglass.simulation")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from jaxglass.benchmark.record import Benchmark, Case, Growth, Timed
-from jaxglass.report.figures import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH
+from jaxglass.report.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH
 
 COLOR = {"jaxglass": BLUE, "LAMMPS": ORANGE, "jax-md": GREEN}
 BAR = 0.26

@@ -23,7 +23,17 @@ class Trajectory:
     def frame(self, index: int) -> "Trajectory":
         """A trajectory of one frame."""
         one = slice(index, index + 1)
-        return replace(self, time=self.time[one], fractional=self.fractional[one], cell=self.cell[one])
+        return self._frames(one)
+
+    def spread(self, count: int) -> "Trajectory":
+        """At most `count` frames from the first to the last, evenly spread; one frame is the last."""
+        frames = len(self.time)
+        if frames <= count:
+            return self
+        return self._frames(np.linspace(frames - 1, 0, count).round().astype(int)[::-1])
+
+    def _frames(self, which: slice | np.ndarray) -> "Trajectory":
+        return replace(self, time=self.time[which], fractional=self.fractional[which], cell=self.cell[which])
 
     @property
     def symbols(self) -> np.ndarray:

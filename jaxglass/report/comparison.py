@@ -57,6 +57,7 @@ def comparison(record: RunRecord, references: ReferenceTable) -> list[Row]:
         _bond_lengths,
         _angles,
         _oxygen,
+        _agreement,
     ]
     return [row for part in parts for row in part(record, references)]
 
@@ -154,6 +155,17 @@ def _oxygen(record: RunRecord, references: ReferenceTable) -> list[Row]:
         entry, note = record.structure["edge_sharing"], "Under 1 % expected."
         rows.append(_row("Shared edges", "share of B and P", entry, "not available", NONE, note))
     return rows
+
+
+def _agreement(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    """R_chi of T(r), where a measured curve was given."""
+    entry = (record.structure.get("r_chi") or {}).get("T_r") or {}
+    if entry.get("value") is None:
+        return []
+    shown = {"value": 100 * entry["value"], "error": None, "unit": "%"}
+    note = "One convention more or less is worth as much: see the table of conventions."
+    paper = f"{references.paper_r_chi():g} % (38 mol %)"
+    return [Row("R_χ of T(r)", "against the measured curve", value_text(shown), why_text(entry), paper, "0", note)]
 
 
 def _cutoff_of(record: RunRecord, key: str) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from jaxglass.report.comparison import comparison, deviation_text
 from jaxglass.report.figures import ReportFigure, draw_figures
 from jaxglass.report.markup import inline, scroll, section, small, table
+from jaxglass.report.measured import measured_sections
 from jaxglass.report.reference import ReferenceTable, load_references
 from jaxglass.report.run_record import RunRecord, read_run
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
 STYLE = Path(__file__).with_name("report.css")
-NAMED_STAGES = ("glass", "input", "structure", "melt_quench", "provenance")
+NAMED_STAGES = ("glass", "input", "structure", "rings", "topology", "melt_quench", "provenance")
 
 
 def write_report(run_dir: Path) -> Path:
@@ -36,6 +37,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
         _input_section(record),
         _making_section(record),
         _cutoff_section(record),
+        measured_sections(record),
         _other_sections(record),
         _limits_section(record, references),
         _potential_section(record),

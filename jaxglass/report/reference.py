@@ -74,6 +74,10 @@ class ReferenceTable:
         """Atoms of the paper's 38 mol % glass."""
         return self.entries["paper_text"]["atoms_38LiBP"]["value"]
 
+    def paper_r_chi(self) -> float:
+        """R_chi (%) of the paper's 38 mol % glass."""
+        return self.entries["paper_text"]["r_chi_38LiBP"]["value"]
+
     def paper_quench_rate(self) -> float:
         """Cooling rate of the paper (K/ps)."""
         return self.entries["paper_text"]["quench"]["rate_K_per_ps"]

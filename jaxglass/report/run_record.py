@@ -36,6 +36,16 @@ class RunRecord:
         return self.results.get("structure") or {}
 
     @property
+    def rings(self) -> Mapping:
+        """Rings of formers."""
+        return self.results.get("rings") or {}
+
+    @property
+    def topology(self) -> Mapping:
+        """Loops by persistent homology."""
+        return self.results.get("topology") or {}
+
+    @property
     def melt_quench(self) -> Mapping:
         """The melt-quench stage."""
         return self.results.get("melt_quench") or {}

@@ -5,7 +5,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
-UNITS = {"Angstrom": "Å", "g/cm3": "g/cm³", "degree": "°", "degC": "°C", "1": "", "": "", "1/Angstrom": "1/Å"}
+UNITS = {
+    "Angstrom": "Å",
+    "Angstrom2": "Å²",
+    "1/Angstrom": "1/Å",
+    "1/Angstrom2": "Å⁻²",
+    "1/Angstrom3": "Å⁻³",
+    "g/cm3": "g/cm³",
+    "degree": "°",
+    "degC": "°C",
+    "1": "",
+    "": "",
+}
 SETTING_UNITS = {
     "li2o": "mol %",
     "start_density": "g/cm³",
@@ -16,6 +27,10 @@ SETTING_UNITS = {
     "cutoff": "Å",
     "coulomb_cutoff": "Å",
     "r_max": "Å",
+    **dict.fromkeys(("q_min", "q_max", "dq"), "1/Å"),
+    **dict.fromkeys(("lorch_delta", "lorch_delta0", "g_max", "g_width", "dr", "chi_min", "chi_max", "margin"), "Å"),
+    "alpha_max": "Å²",
+    "density": "g/cm³",
     "a_bo": "eV",
     "A": "eV",
     "rho": "Å",
@@ -61,6 +76,18 @@ def value_text(entry: Mapping) -> str:
     if error < 0.5 * 10**-places:
         return with_unit(f"{value:.{places}f} ± less than {10**-places:g}", unit)
     return with_unit(f"{value:.{places}f} ± {error:.{places}f}", unit)
+
+
+def cutoff_text(cutoffs: Mapping[str, Mapping]) -> str:
+    """ "B-O 1.8 Å, P-O 1.7 Å"."""
+    return ", ".join(f"{pair} {with_unit(number_text(c['value'], 3), c['unit'])}" for pair, c in cutoffs.items())
+
+
+def frames_text(frames: int | None) -> str:
+    """ "mean over 10 frames"."""
+    if frames is None:
+        return "all frames"
+    return "one frame" if frames == 1 else f"mean over {frames} frames"
 
 
 def why_text(entry: Mapping) -> str:
