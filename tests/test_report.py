@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,20 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.text import Text
 
-from jaxglass.analysis.results import structure_results
+from jaxglass.analysis.comparison import MeasuredGlass, compare_scattering
+from jaxglass.analysis.connectivity import analyse_connectivity
+from jaxglass.analysis.measured_curve import MeasuredCurve
+from jaxglass.analysis.results import (
+    connectivity_results,
+    ring_results,
+    scattering_results,
+    structure_results,
+    topology_results,
+)
+from jaxglass.analysis.rings import RingSettings, analyse_rings
+from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.analysis.structure import analyse_structure
+from jaxglass.analysis.topology import analyse_topology
 from jaxglass.errors import InputDataError
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.report import figures
@@ -23,11 +36,14 @@ from jaxglass.report.thermo import read_thermo
 from jaxglass.report.wording import number_text, settings, value_text, without_folders
 
 SMALLEST_FONT = 11  # pt
-FIGURES = {"density", "coordination", "g_r_oxygen", "angles", "g_r_cations", "history"}
+FIGURES = {
+    *("density", "coordination", "g_r_oxygen", "angles", "g_r_cations", "history"),
+    *("q_speciation", "bridge_angles", "S_q", "D_r", "rings", "persistence", "apf"),
+}
 
 
-def structure_entry() -> dict:
-    """The structure stage of a small trembling crystal with Li in the holes of BPO4."""
+def crystal() -> Trajectory:
+    """A small trembling crystal with Li in the holes of BPO4."""
     x, y, z = 0.138, 0.260, 0.128
     oxygen = [(x, y, z), (-x, -y, z), (y, -x, -z), (-y, x, -z)]
     sites = [(0.5, 0, 0.25), (0, 0.5, 0.25), (0, 0, 0), *oxygen]
@@ -36,17 +52,28 @@ def structure_entry() -> dict:
     fractional = (unit[None] + shifts[:, None]).reshape(-1, 3) / [3, 3, 2]
     cell = np.diag([13.02, 13.02, 13.3])
     tremble = 0.004 * np.random.default_rng(1).standard_normal((3, *fractional.shape))
-    return structure_results(
-        analyse_structure(
-            Trajectory(
-                time=np.arange(3.0),
-                fractional=fractional + tremble,
-                cell=cell * np.array([1, 1.001, 0.999])[:, None, None],
-                species=np.tile([0, 1, 2, 3, 3, 3, 3], 2 * len(shifts)),
-                elements=("Li", "B", "P", "O"),
-            )
-        )
+    return Trajectory(
+        time=np.arange(3.0),
+        fractional=fractional + tremble,
+        cell=cell * np.array([1, 1.001, 0.999])[:, None, None],
+        species=np.tile([0, 1, 2, 3, 3, 3, 3], 2 * len(shifts)),
+        elements=("Li", "B", "P", "O"),
     )
+
+
+def measured_entries() -> dict:
+    """What the stages structure and topology write of the crystal; T(r) of 5 % more density passes for measured."""
+    frames, settings = crystal(), ScatteringSettings(dq=0.1, g_max=6.0, chi_max=6.0)
+    own = compare_scattering(frames, settings).scattering
+    line = 4 * np.pi * 1.05 * own.density * own.r
+    measured = MeasuredGlass(MeasuredCurve("T_r", own.r, own.D + line, None, "/home/me/measured.txt"), 2.4)
+    return {
+        "structure": structure_results(analyse_structure(frames))
+        | {"connectivity": connectivity_results(analyse_connectivity(frames))}
+        | scattering_results(compare_scattering(frames, settings, measured)),
+        "rings": ring_results(analyse_rings(frames), analyse_rings(frames, RingSettings(cutoffs={"B-O": 2.0}))),
+        "topology": topology_results(analyse_topology(frames)),
+    }
 
 
 RESULTS = {
@@ -61,7 +88,7 @@ RESULTS = {
         "density": {"value": 2.2712, "error": 0.0043, "unit": "g/cm3"},
         "quench_rate": {"value": 50.0, "error": None, "unit": "K/ps", "reason": "a setting"},
     },
-    "structure": structure_entry(),
+    **measured_entries(),
     "provenance": {"seed": 0, "versions": {"jax": "0.10.1"}, "plan": {"mesh": [36, 36, 36], "cutoff_A": 7.0}},
 }
 CONFIG = """
@@ -109,6 +136,14 @@ def test_report_is_complete_and_self_contained(report):
         "50 K/ps",
         "one seed",
         "972 atoms",
+        "Scattering and its conventions",
+        "revised Lorch",
+        "measured.txt",
+        "5.1 % (38 mol %)",
+        "Links between formers",
+        "Rings of formers",
+        "Loops by persistent homology",
+        "C_P: large loops",
     ):
         assert wanted.lower() in page.lower(), wanted
 
@@ -124,9 +159,10 @@ def test_text_is_escaped_and_folders_are_not_shown(report):
 def test_every_row_has_its_unit_and_never_a_guess(report):
     rows = comparison(read_run(report.parent), load_references())
     units = {"Density": "g/cm³", "B-O bond": "Å", "P-O bond": "Å", "Li-O bond": "Å", "O-B-O angle": "°"}
+    units["R_χ of T(r)"] = "%"
     for row in rows:
         assert row.run.endswith(units.get(row.quantity, "")), row
-        assert "not available" in row.paper
+        assert "not available" in row.paper or row.quantity.startswith("R_χ")
     names = [row.quantity for row in rows]
     assert names.count("N4, four-fold B") == names.count("CN(B)") == 2
     assert {"Density", "CN(P)", "CN(Li)"} <= set(names)
@@ -143,6 +179,8 @@ def test_missing_stages_are_left_out(tmp_path, kept):
     assert ("Bond cutoffs" in page) == ("structure" in kept)
     assert ("How the glass was made" in page) == ("melt_quench" in kept)
     assert ("Boron-oxygen repulsion" in page) == ("glass" in kept)
+    for title, stage in (("Links between", "structure"), ("Rings of formers", "rings"), ("Loops by", "topology")):
+        assert (title in page) == (stage in kept)
     assert "nan" not in page.lower().split("base64")[0]
 
 
@@ -182,18 +220,28 @@ def test_title_and_sentence():
 
 def test_figure_text_is_legible(report):
     record = read_run(report.parent)
+    drawings = (
+        partial(figures.density_figure, references=load_references()),
+        figures.coordination_figure,
+        partial(figures.pair_figure, with_oxygen=True),
+        figures.angle_figure,
+        figures.history_figure,
+        figures.speciation_figure,
+        figures.bridge_figure,
+        figures.structure_factor_figure,
+        figures.correlation_figure,
+        figures.ring_figure,
+        figures.diagram_figure,
+        figures.apf_figure,
+    )
     with rc_context(figures.STYLE):
-        drawn = [
-            figures.density_figure(record, load_references()),
-            figures.coordination_figure(record),
-            figures.pair_figure(record, with_oxygen=True),
-            figures.angle_figure(record),
-            figures.history_figure(record),
-        ]
+        drawn = [draw(record) for draw in drawings]
     for figure, caption in drawn:
         assert caption.endswith(".")
         assert min(text.get_fontsize() for text in figure.findobj(Text)) >= SMALLEST_FONT
-        assert all(re.search(r"\(|neighbours|g\(r\)|%|^$", axes.get_xlabel()) for axes in figure.axes)
+        assert all(
+            re.search(r"\(|neighbours|bridging oxygens|formers|g\(r\)|%|^$", axes.get_xlabel()) for axes in figure.axes
+        )
 
 
 def test_references():
