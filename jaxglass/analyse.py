@@ -96,14 +96,15 @@ def _measure(name: str, read: Callable[[], Trajectory], config: Config, director
 
 
 def _expected_seconds(analysis: Analysis, trajectory: Trajectory, config: Config) -> float:
-    """What all frames will take, from one and two of them: some work is done once, whatever their number."""
-    taken = []
-    for count in (1, 1, 2):  # the first also waits for imports
+    """What all frames will take, from one and a tenth of them: some work is done once, whatever their number."""
+    frames = len(trajectory.time)
+    sample, taken = max(2, frames // 10), []
+    for count in (1, 1, sample):  # the first also waits for imports
         began = time.monotonic()
         analysis.measure(trajectory.spread(count), config)
         taken.append(time.monotonic() - began)
-    _, one, two = taken
-    return one + max(two - one, 0.0) * (len(trajectory.time) - 1)
+    _, one, several = taken
+    return one + max(several - one, 0.0) * (frames - 1) / (sample - 1)
 
 
 def _forget_another_file(source: Path, directory: RunDirectory) -> None:

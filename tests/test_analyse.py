@@ -193,8 +193,10 @@ def test_a_measured_curve_is_compared(command, frames):
     line = 4 * np.pi * own["number_density"]["value"] * r
     np.savetxt("measured.txt", np.stack([r, T + 0.05 * line], 1))
     density = 1.05 * own["density"]["value"]
-    measured = [*curve_of("measured.txt")[:2], f"scattering.measured.density={density}"]
-    code, _, err = command("task=analyse", "input=in.extxyz", *QUICK[1:], *measured, "hydra.run.dir=there")
+    measured = [*curve_of("measured.txt")[:2], f"scattering.measured.density={density}", "stages=[structure,report]"]
+    code, _, err = command(
+        "task=analyse", "input=in.extxyz", *QUICK[1:], *measured, "stages=[structure,report]", "hydra.run.dir=there"
+    )
     assert code == 0, err
     found = json.loads(Path("there/results.json").read_text())["structure"]["r_chi"]
     inside = (r > 0.99) & (r < 8.01)
@@ -231,12 +233,13 @@ def test_elements_that_are_missing_give_reasons(command, frames, keep, stages):
 
 
 def test_a_structure_without_diagram_says_why(command, frames):
-    """Silicon has no ball radius; everything else is measured."""
+    """Silicon has no ball radius; rings are measured all the same."""
     atoms = frames[0]
     atoms.symbols[atoms.symbols == "P"] = "Si"
     write("in.extxyz", atoms, format="extxyz")
-    assert command("task=analyse", "input=in.extxyz", *QUICK)[0] == 0
+    assert command("task=analyse", "input=in.extxyz", *QUICK, "stages=[topology,report]")[0] == 0
     loops = results()["topology"]
+    assert results()["rings"]["without_ring"]["value"] > 0
     assert "no ball radius for Si" in loops["reason"]
     assert loops["births"] is None
     assert loops["total_apf"]["periodic"]["value"] is None
