@@ -90,7 +90,7 @@ def caption(scene: Scene) -> str:
         )
     return (
         f"{part} Oxygens beyond it that end a bond are drawn too. Bonds: {cutoffs}. Polyhedra by the number of "
-        "oxygens, rings by the number of B and P; in brackets, how many."
+        "oxygens, rings by the number of formers; in brackets, how many are drawn."
     )
 
 
