@@ -232,4 +232,5 @@ def test_hands_on_in_a_browser(run_dir, painter, width, flag):
     assert len({pictures[name] for name in changing}) == len(changing)
     same = ("still", "wheel past", "reset", "double tap", "zero", "all back")
     assert {name: pictures[name] == start for name in same} == dict.fromkeys(same, True)
+    assert pictures["no atoms"] == pictures["no atoms, no bonds"] != start
     assert pictures["spin 1"] != pictures["spin 2"]

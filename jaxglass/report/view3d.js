@@ -408,7 +408,8 @@
     }
 
     function draw() {
-      pen.clearRect(0, 0, canvas.width, canvas.height);
+      pen.fillStyle = "#fff"; // so that a saved picture has a ground
+      pen.fillRect(0, 0, canvas.width, canvas.height);
       for (const shape of shapes()) shape.draw();
     }
 
