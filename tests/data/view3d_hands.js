@@ -56,6 +56,8 @@
     await frame();
   }
 
+  canvas.style.height = "200px"; // a small picture is drawn sooner
+  await frame();
   await note("start");
   await note("still");
   wheel();
