@@ -18,11 +18,13 @@ from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_json
 from jaxglass.simulation.progress import ProgressLine, clock
+from jaxglass.structures import write_last_frame
 from jaxglass.study import report, run_stages
 from jaxglass.trajectories import Reading, read_trajectory
 
 PATIENCE = 2.0  # s; what takes longer says how far it is
 MANY_FRAMES = 20  # so many that two of them can be measured twice
+LARGEST_COPY = 20_000  # atoms; the last frame of a larger structure is not copied
 
 
 def run_analyse(config: Config, path: Path, config_yaml: str) -> None:
@@ -71,6 +73,7 @@ def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, 
     atoms = {element: int(counts[element]) for element in trajectory.elements}
     first, last = float(trajectory.time[0]), float(trajectory.time[-1])
     write_json(directory.path / "manifest.json", host_manifest(config.hash))
+    _copy_last_frame(trajectory, directory.path / "structure.extxyz")
     directory.add_results(
         input={
             "file": source.name,
@@ -81,6 +84,13 @@ def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, 
         },
         glass={"n_atoms": len(trajectory.species), "counts": atoms, "li2o": li2o_percent(atoms)},
     )
+
+
+def _copy_last_frame(trajectory: Trajectory, path: Path) -> None:
+    """structure.extxyz, from which the report draws the 3-D view."""
+    path.unlink(missing_ok=True)
+    if len(trajectory.species) < LARGEST_COPY:
+        write_last_frame(path, trajectory)
 
 
 def _measure(name: str, read: Callable[[], Trajectory], config: Config, directory: RunDirectory) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxglass.errors import InputDataError, ResourceError
 from jaxglass.model.elements import mass
 from jaxglass.model.pair_list import pair_list, widths
+from jaxglass.model.trajectory import Trajectory
 
 if TYPE_CHECKING:  # at run time it would pull in jax, which reading a file does not need
     from jaxglass.model.system import System
@@ -40,6 +41,21 @@ def read_structure(path: Path):
         str(path),
     )
     return atoms
+
+
+def read_frame(path: Path) -> Trajectory:
+    """The last structure of `path` as a trajectory of one frame of unknown time."""
+    atoms = read_structure(path)
+    symbols = atoms.get_chemical_symbols()
+    elements = tuple(dict.fromkeys(symbols))
+    return Trajectory(
+        time=np.array([np.nan]),
+        fractional=atoms.get_scaled_positions(wrap=False)[None],
+        cell=np.asarray(atoms.cell)[None],
+        species=np.array([elements.index(s) for s in symbols]),
+        elements=elements,
+        unwrapped=False,
+    )
 
 
 def _format(path: Path) -> str | None:
@@ -91,6 +107,15 @@ def to_atoms(system: "System"):
     atoms.wrap()
     atoms.set_momenta(np.asarray(system.momenta) / (1e3 * units.fs))  # amu A/ps -> amu A/(ASE time)
     return atoms
+
+
+def write_last_frame(path: Path, trajectory: Trajectory) -> None:
+    """Write the last frame of `trajectory`, wrapped into the cell; see `write_structure`."""
+    from ase import Atoms
+
+    atoms = Atoms(trajectory.symbols, scaled_positions=trajectory.fractional[-1], cell=trajectory.cell[-1], pbc=True)
+    atoms.wrap()
+    write_structure(path, atoms, trajectory.elements)
 
 
 def write_structure(path: Path, atoms, elements: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.io import write
+from ase.io import read, write
 from systems import ELEMENTS, Glass
 
 from jaxglass import analyse, catalogue
@@ -81,6 +81,19 @@ def test_a_trajectory_is_measured_and_reported(command, frames):
     assert "One file: the errors are those of the fluctuations over its frames" in page
     assert len(list(Path("here/figures").glob("*.png"))) >= 4
     assert "task: analyse" in Path("here/config.yaml").read_text()
+    last = read("here/structure.extxyz")
+    np.testing.assert_allclose(last.get_scaled_positions(), frames[-1].get_scaled_positions(), atol=1e-8)
+    assert 'id="view3d"' in page
+
+
+def test_a_structure_too_large_for_the_view_is_not_copied(command, frames, monkeypatch):
+    write("in.extxyz", frames[0], format="extxyz")
+    Path("here").mkdir()
+    Path("here/structure.extxyz").write_text("of another file")
+    monkeypatch.setattr(analyse, "LARGEST_COPY", 504)
+    assert command("task=analyse", "input=in.extxyz", *QUICK)[0] == 0
+    assert not Path("here/structure.extxyz").exists()
+    assert "view3d" not in Path("here/report.html").read_text()
 
 
 def test_dump_and_extended_xyz_give_the_same_results(command, frames):

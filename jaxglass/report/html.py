@@ -13,6 +13,7 @@ from jaxglass.report.markup import inline, scroll, section, small, table
 from jaxglass.report.measured import measured_sections
 from jaxglass.report.reference import ReferenceTable, load_references
 from jaxglass.report.run_record import RunRecord, read_run
+from jaxglass.report.view3d import view_section
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
 STYLE = Path(__file__).with_name("report.css")
@@ -34,6 +35,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
     sections = [
         _comparison_section(record, references),
         _figure_section(figures),
+        view_section(record),
         _input_section(record),
         _making_section(record),
         _cutoff_section(record),

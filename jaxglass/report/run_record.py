@@ -7,18 +7,24 @@ from pathlib import Path
 
 import yaml
 
+from jaxglass.analysis.bonds import CUTOFFS
 from jaxglass.errors import InputDataError
+from jaxglass.model.trajectory import Trajectory
 from jaxglass.report.thermo import ThermoHistory, read_thermo
+from jaxglass.structures import read_frame
+
+STRUCTURES = ("glass.extxyz", "structure.extxyz")  # made here, or the last frame of a file that was analysed
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """results.json, config.yaml, manifest.json and thermo.csv; what is missing is empty or None."""
+    """results.json, config.yaml, manifest.json, thermo.csv and the last `frame`; what is missing is empty or None."""
 
     results: Mapping
     config: Mapping
     manifest: Mapping
     thermo: ThermoHistory | None
+    frame: Trajectory | None = None
 
     @property
     def glass(self) -> Mapping:
@@ -44,6 +50,11 @@ class RunRecord:
     def topology(self) -> Mapping:
         """Loops by persistent homology."""
         return self.results.get("topology") or {}
+
+    @property
+    def cutoffs(self) -> dict[str, float]:
+        """Bond cutoffs (A) of the structure stage, or else the paper's."""
+        return {pair: entry["value"] for pair, entry in (self.structure.get("cutoffs") or {}).items()} or dict(CUTOFFS)
 
     @property
     def melt_quench(self) -> Mapping:
@@ -80,7 +91,14 @@ def read_run(run_dir: Path) -> RunRecord:
         raise InputDataError(f"{run_dir.name}: no results.json; run at least one stage before the report")
     config_file = run_dir / "config.yaml"
     config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else None
-    return RunRecord(results, config or {}, _json(run_dir / "manifest.json") or {}, read_thermo(run_dir / "thermo.csv"))
+    frames = (run_dir / name for name in STRUCTURES)
+    return RunRecord(
+        results,
+        config or {},
+        _json(run_dir / "manifest.json") or {},
+        read_thermo(run_dir / "thermo.csv"),
+        next((read_frame(path) for path in frames if path.exists()), None),
+    )
 
 
 def _json(path: Path) -> dict | None:
