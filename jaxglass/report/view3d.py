@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from jaxglass.report.figures import ELEMENT, PURPLE
+from jaxglass.report.figures.style import ELEMENT, PURPLE
 from jaxglass.report.markup import section
 from jaxglass.report.run_record import RunRecord
 from jaxglass.report.scene import Polyhedra, RingLoops, Scene, make_scene
