@@ -71,7 +71,7 @@ def _rings(record: RunRecord) -> str:
 
 
 def _ring_cells(rings: Mapping) -> tuple[str, ...]:
-    counts = [entry["value"] for entry in rings["histogram"].values() if entry["value"] is not None]
+    counts = [count for count in rings["histogram"].values() if count is not None]
     return (
         number_text(float(sum(counts))) if counts else "not measured",
         value_text(rings["mean_size"]),
