@@ -188,7 +188,7 @@ def test_every_key_has_its_unit(command, frames):
     assert abs(len(births) - loops["loops"]["finite"]["value"]) < 0.02 * len(births)
     assert loops["loops"]["infinite"]["value"] == 3
     assert loops["loops"]["alive_at_alpha_max"]["value"] is None
-    assert loops["total_apf"]["plain"]["value"] < loops["total_apf"]["periodic"]["value"]
+    assert loops["total_apf"]["plain"]["value"] < 0.85 * loops["total_apf"]["periodic"]["value"]  # no surface loops
     assert loops["total_apf"]["periodic"]["value"] == pytest.approx(np.sum(deaths - births), rel=0.02)
     assert loops["apf"]["mean"]["values"][-1] == pytest.approx(loops["total_apf"]["periodic"]["value"], rel=1e-6)
     assert len(loops["apf"]["error"]["values"]) == len(t)
