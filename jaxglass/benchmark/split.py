@@ -72,7 +72,8 @@ class Split:
 
 def split(run: TimedRun, temperature: float, step_seconds: float) -> Split:
     """Time the pieces of a step of `run`, whose whole steps take `step_seconds`; for runs on one device."""
-    plan, potential, system, rhythm = run.plan, run.potential, run.state.system, run.rhythm()
+    plan, potential, rhythm = run.plan, run.potential, run.rhythm()
+    system = jax.tree.map(jnp.asarray, run.state.system)
     species, cell = system.species, system.cell
     dtype = jnp.float32 if plan.precision == "mixed" else jnp.float64
     reach = plan.reach + rhythm.skin
