@@ -56,11 +56,11 @@ def forces(
 def energy(
     plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
 ) -> Energy:
-    """Total potential energy and strain derivative, float64 throughout; for the steps that sample."""
-    plan = replace(plan, precision="float64")
+    """Total potential energy and strain derivative, for the steps that sample: pairs in the arithmetic of
+    `plan.precision`, the mesh and all sums in float64."""
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_energy(plan, potential, species, fractional, cell, neighbors)
-    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, plan.dtype, True, plan.shards)
+    mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, cell.dtype, True, plan.shards)
     own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
     strain = pair.strain_derivative + mesh.strain_derivative - _background(plan, charges, cell, k) * jnp.eye(3)
     return Energy(pair.energy + mesh.energy + own, strain)

@@ -58,22 +58,32 @@ class _Looks(NamedTuple):
 
 @pytree
 class _Columns:
-    index: Array  # (K, B)
-    found: Array  # (B,) neighbours, whether there was room for them or not
-    owned: Array  # (B,)
+    """What is known of the n atoms so far."""
+
+    index: Array  # (K, n)
+    found: Array  # (n,) neighbours, whether there was room for them or not
+    owned: Array  # (n,)
     run: Array  # () longest run
 
 
-def _in_blocks(serve: Callable[[Array], _Columns], n: int) -> _Columns:
-    """The columns of positions 0 ... n - 1, `serve`d in blocks: one after another on a CPU, at once elsewhere."""
-    blocks = -(-n // BLOCK)
-    size = -(-n // blocks)
-    positions = jnp.minimum(jnp.arange(blocks * size, dtype=jnp.int32), n - 1).reshape(blocks, size)
-    found = jax.lax.platform_dependent(
-        positions, cpu=lambda p: jax.lax.map(serve, p), default=lambda p: jax.vmap(serve)(p)
+def _in_blocks(serve: Callable[[Array, Array, _Columns], _Columns], atoms: Array, rows: int) -> _Columns:
+    """The columns of `atoms` (n,), which `serve` fills in block by block on a CPU, all at once elsewhere."""
+    n = len(atoms)
+
+    def all_blocks(atoms: Array, blocks: int) -> _Columns:
+        size = -(-n // blocks)
+        none = jnp.zeros(n, jnp.int32)
+        columns = _Columns(jnp.broadcast_to(atoms, (rows, n)), none, none, jnp.zeros((), jnp.int32))
+
+        def block(b, columns):
+            first = jnp.minimum(b * size, n - size)
+            return serve(first, first + jnp.arange(size, dtype=jnp.int32), columns)
+
+        return jax.lax.fori_loop(jnp.int32(0), jnp.int32(blocks), block, columns)
+
+    return jax.lax.platform_dependent(
+        atoms, cpu=lambda a: all_blocks(a, -(-n // BLOCK)), default=lambda a: all_blocks(a, 1)
     )
-    index = jnp.moveaxis(found.index, 0, 1).reshape(found.index.shape[1], -1)
-    return _Columns(index[:, :n], found.found.reshape(-1)[:n], found.owned.reshape(-1)[:n], jnp.max(found.run))
 
 
 def _window(row: Array, first: Array) -> Array:
@@ -115,8 +125,9 @@ def _words(looks: _Looks) -> tuple[Array, Array]:
     return flat.reshape(-1, size), middle - own[-1]
 
 
-def _list(words: Array, begin: Array, members: Array, atoms: Array, rows: Array, capacity: int) -> Array:
-    """The neighbours that `words` stand for, (capacity, B), in so many `rows`."""
+def _list(index: Array, column: Array, words: Array, begin: Array, members: Array, atoms: Array, rows: Array) -> Array:
+    """`index` (K, n) with the neighbours that `words` stand for in the columns of `atoms` (B,), from `column` on, and so
+    many `rows`."""
     flat, size = words.reshape(-1), len(atoms)
 
     def write(k, carry):
@@ -125,15 +136,14 @@ def _list(words: Array, begin: Array, members: Array, atoms: Array, rows: Array,
         rest = bits & (bits - jnp.uint32(1))
         lowest = _count((bits ^ rest) - jnp.uint32(1))
         j = members.at[(word >> 32).astype(jnp.int32) + lowest].get(mode="promise_in_bounds")
-        index = jax.lax.dynamic_update_index_in_dim(index, jnp.where(bits > 0, j, atoms), k, 0)
+        index = jax.lax.dynamic_update_slice(index, jnp.where(bits > 0, j, atoms)[None], (k, column))
         used_up = (rest == 0) & (bits > 0)
         at = at + jnp.where(used_up, size, 0)
         following = flat.at[at].get(mode="promise_in_bounds")
         return index, at, jnp.where(used_up, following, word & (word - jnp.uint64(1)))
 
     at = begin * size + jnp.arange(size, dtype=jnp.int32)
-    nobody = jnp.broadcast_to(atoms, (capacity, size))
-    return jax.lax.fori_loop(0, rows, write, (nobody, at, flat[at]))[0]
+    return jax.lax.fori_loop(0, rows, write, (index, at, flat[at]))[0]
 
 
 def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors:
@@ -149,7 +159,7 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     row = jax.lax.optimization_barrier(Coordinates(*(c[members] for c in at)))
     mine = share(plan.shards, fractional.shape[0])
 
-    def serve(positions: Array) -> _Columns:
+    def serve(column: Array, positions: Array, columns: _Columns) -> _Columns:
         atoms, ours = mine.atoms[positions], mine.owned[positions]
         here, place = Coordinates(*(c[atoms] for c in at)), grid.place[atoms]
 
@@ -173,10 +183,15 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
         own = every & owns
         owned, found = (jnp.sum(_count(bits), 0, dtype=jnp.int32) for bits in (own, every))
         words, begin = _words(_Looks(first, own, every ^ own))
-        index = _list(words, begin, members, atoms, jnp.minimum(jnp.max(found), lists.rows), lists.rows)
-        return _Columns(index, found, owned, jnp.max(runs.length))
+        rows = jnp.minimum(jnp.max(found), lists.rows)
+        return _Columns(
+            _list(columns.index, column, words, begin, members, atoms, rows),
+            jax.lax.dynamic_update_slice(columns.found, found, (column,)),
+            jax.lax.dynamic_update_slice(columns.owned, owned, (column,)),
+            jnp.maximum(columns.run, jnp.max(runs.length)),
+        )
 
-    found = _in_blocks(serve, len(mine.atoms))
+    found = _in_blocks(serve, mine.atoms, lists.rows)
     divided = jnp.asarray([g > 1 for g in grid.shape])
     return Neighbors(
         index=found.index,

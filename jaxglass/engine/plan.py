@@ -21,7 +21,7 @@ MESH_SIZES = (
 )
 # fmt: on
 LARGEST_MESH = 40_000_000  # points; about 1 GB of work arrays in float32
-CHUNK = 16  # neighbour rows per fused pass of the kernel
+CHUNK = 8  # neighbour rows per fused pass of the kernel
 DEPTH = 3  # grid cells that a list reaches on each side of an atom's own
 WINDOW = 32  # candidates looked at together: the bits of a word
 LARGEST_SKIN = 0.9  # A, that lists are planned for
