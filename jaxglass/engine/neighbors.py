@@ -48,14 +48,6 @@ class Neighbors:
     coarse: Array  # () true when a grid cell is too small for the stencil
 
 
-class _Looks(NamedTuple):
-    """All W windows of the B atoms of a block, (W, B) each: first member, bits of owned and of other pairs."""
-
-    first: Array
-    own: Array
-    other: Array
-
-
 @pytree
 class _Columns:
     """What is known of the n atoms so far."""
@@ -107,28 +99,37 @@ def _count(bits: Array) -> Array:
     return jax.lax.population_count(bits).astype(jnp.int32)
 
 
-def _words(looks: _Looks) -> tuple[Array, Array]:
-    """Words with bits, ((2 W + 2), B): the owned ones end in row W - 1, the others begin in row W; and the first row.
+class _Words(NamedTuple):
+    """What B atoms found in W windows, ((2 W + 1) B,): the words of owned pairs end in row W - 1 and begin after row
+    `own`, those of other pairs begin in row W and end before row `other`.
 
-    A word is the first member of its window and, in the lower half, its bits; zero follows the last.
+    A word is the first member of its window and, in the lower half, its bits. Rows are written as they are found and
+    overwritten where there were none.
     """
-    middle, size = looks.first.shape
-    dump = 2 * middle + 1
-    own, other = (jax.lax.associative_scan(jnp.add, (bits > 0).astype(jnp.int32)) for bits in (looks.own, looks.other))
-    own_row = jnp.where(looks.own > 0, middle - own, dump)
-    other_row = jnp.where(looks.other > 0, middle - 1 + other, dump)
-    rows = jnp.concatenate([own_row, other_row, middle + other[-1:]])
-    start = looks.first.astype(jnp.uint64) << 32
-    words = jnp.concatenate([start | looks.own, start | looks.other, jnp.zeros((1, size), jnp.uint64)])
-    flat = jnp.zeros((dump + 1) * size, jnp.uint64)
-    flat = flat.at[rows * size + jnp.arange(size, dtype=jnp.int32)].set(words, mode="promise_in_bounds")
-    return flat.reshape(-1, size), middle - own[-1]
+
+    flat: Array
+    own: Array  # (B,) places in `flat`
+    other: Array
 
 
-def _list(index: Array, column: Array, words: Array, begin: Array, members: Array, atoms: Array, rows: Array) -> Array:
+def _no_words(windows: int, size: int) -> _Words:
+    here = jnp.arange(size, dtype=jnp.int32)
+    flat = jnp.zeros((2 * windows + 1) * size, jnp.uint64)
+    return _Words(flat, (windows - 1) * size + here, windows * size + here)
+
+
+def _more_words(words: _Words, first: Array, own: Array, other: Array) -> _Words:
+    """`words` and those of one more window, which begins at member `first` (B,)."""
+    size, start = len(first), first.astype(jnp.uint64) << 32
+    flat = words.flat.at[words.own].set(start | own, mode="promise_in_bounds")
+    flat = flat.at[words.other].set(start | other, mode="promise_in_bounds")
+    return _Words(flat, words.own - jnp.where(own > 0, size, 0), words.other + jnp.where(other > 0, size, 0))
+
+
+def _list(index: Array, column: Array, words: _Words, members: Array, atoms: Array, rows: Array) -> Array:
     """`index` (K, n) with the neighbours that `words` stand for in the columns of `atoms` (B,), from `column` on, and so
     many `rows`."""
-    flat, size = words.reshape(-1), len(atoms)
+    flat, size = words.flat, len(atoms)
 
     def write(k, carry):
         index, at, word = carry
@@ -142,7 +143,7 @@ def _list(index: Array, column: Array, words: Array, begin: Array, members: Arra
         following = flat.at[at].get(mode="promise_in_bounds")
         return index, at, jnp.where(used_up, following, word & (word - jnp.uint64(1)))
 
-    at = begin * size + jnp.arange(size, dtype=jnp.int32)
+    at = words.own + size
     return jax.lax.fori_loop(0, rows, write, (index, at, flat[at]))[0]
 
 
@@ -168,24 +169,23 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
         left = jnp.where(ours, runs.length, 0)[:, None] - windows[:, None]
         first, left = first.reshape(-1, len(atoms)), left.reshape(-1, len(atoms))
 
-        def look(window: tuple[Array, Array]) -> tuple[Array, Array]:
-            first, left = window
-            d = tuple(difference(h[:, None], _window(c, first)) for h, c in zip(here, row, strict=True))
+        def look(w, carry: tuple[_Words, Array, Array]) -> tuple[_Words, Array, Array]:
+            words, found, owned = carry
+            d = tuple(difference(h[:, None], _window(c, first[w])) for h, c in zip(here, row, strict=True))
             x, y, z = cartesian((d[0], d[1], d[2]), metric_rows, plan.orthorhombic)
             r2 = x * x + y * y + z * z
-            near = (jnp.arange(WINDOW, dtype=jnp.int32) < left[:, None]) & (r2 < reach2) & (r2 > 0)
+            near = (jnp.arange(WINDOW, dtype=jnp.int32) < left[w][:, None]) & (r2 < reach2) & (r2 > 0)
             # barrier: XLA would go over the window twice to make both sums in one pass
-            every, first = jax.lax.optimization_barrier((_bits(near), first))
-            above = difference(here.z[:, None], _window(row.z, first))
-            return every, _bits(_owns(above, atoms[:, None], _window(members, first)))
+            every, begin = jax.lax.optimization_barrier((_bits(near), first[w]))
+            above = difference(here.z[:, None], _window(row.z, begin))
+            own = every & _bits(_owns(above, atoms[:, None], _window(members, begin)))
+            return _more_words(words, begin, own, every ^ own), found + _count(every), owned + _count(own)
 
-        every, owns = jax.lax.map(look, (first, left))
-        own = every & owns
-        owned, found = (jnp.sum(_count(bits), 0, dtype=jnp.int32) for bits in (own, every))
-        words, begin = _words(_Looks(first, own, every ^ own))
+        none = jnp.zeros_like(atoms)
+        words, found, owned = jax.lax.fori_loop(0, len(first), look, (_no_words(len(first), len(atoms)), none, none))
         rows = jnp.minimum(jnp.max(found), lists.rows)
         return _Columns(
-            _list(columns.index, column, words, begin, members, atoms, rows),
+            _list(columns.index, column, words, members, atoms, rows),
             jax.lax.dynamic_update_slice(columns.found, found, (column,)),
             jax.lax.dynamic_update_slice(columns.owned, owned, (column,)),
             jnp.maximum(columns.run, jnp.max(runs.length)),
