@@ -6,6 +6,7 @@ of an atom are one run of that row per column (x, y) of cells, as long as the sp
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -17,7 +18,7 @@ class Grid(NamedTuple):
 
     members: Array  # (2 N,) atoms
     start: Array  # first member of every cell, and the end
-    place: Array  # (N, 3) cell of every atom
+    cell: Array  # (N,) of every atom
     depth: tuple[int, ...]  # cells to search on both sides of one's own, 0 along an axis that is not divided
     shape: tuple[int, ...]
 
@@ -38,37 +39,44 @@ def make_grid(plan: Plan, fractional: Array) -> Grid:
     ordered = jnp.sort(jnp.concatenate(images).astype(jnp.uint64) << 32 | atoms)  # six times as fast as argsort
     numbers = jnp.arange(shape[0] * shape[1] * (g + 2 * d) + 1, dtype=jnp.uint32)
     start = jnp.searchsorted((ordered >> 32).astype(jnp.uint32), numbers).astype(jnp.int32)
-    return Grid(ordered.astype(jnp.uint32).astype(jnp.int32), start, place, depth, shape)
-
-
-def _wrapped(place: Array, cells: int) -> Array:
-    """`place` back in 0 ... `cells` - 1, from at most one period away; a remainder takes ten times as long."""
-    place = jnp.where(place < 0, place + cells, place)
-    return jnp.where(place < cells, place, place - cells)
+    cell = (place[:, 0] * shape[1] + place[:, 1]) * g + z
+    return Grid(ordered.astype(jnp.uint32).astype(jnp.int32), start, cell, depth, shape)
 
 
 class Runs(NamedTuple):
-    """Candidates of B atoms in every column (x, y) of cells: `length` members from `first` on, (columns, B)."""
+    """Candidates of the atoms of every cell in the columns (x, y) around it: `length` members from `first` on, (cells,
+    columns)."""
 
     first: Array
     length: Array
 
 
-def runs_of_cells(plan: Plan, grid: Grid, place: Array, reach: Array, spacing: Array) -> Runs:
-    """The runs around cells `place` (B, 3); `spacing` (3,) of planes of cells.
+def runs_of_cells(plan: Plan, grid: Grid, reach: Array, spacing: Array) -> Runs:
+    """The runs around every cell; `spacing` (3,) of planes of cells.
 
     In an orthorhombic cell they are as long as the sphere is high above the nearest corner of their column.
     """
     offsets = [jnp.arange(-d, d + 1, dtype=jnp.int32) for d in grid.depth[:2]]
-    length = grid.shape[2] + 2 * grid.depth[2]
-    x, y = (_wrapped(place[:, a] + offsets[a][:, None], grid.shape[a]) for a in range(2))
-    middle = (x * (grid.shape[1] * length))[:, None] + y * length + (place[:, 2] + grid.depth[2])
-    height = _heights(plan, grid, offsets, reach, spacing)[:, :, None]
-    within = jnp.maximum(height, 0)
-    first = grid.start.at[middle - within].get(mode="promise_in_bounds")
-    last = grid.start.at[middle + within + 1].get(mode="promise_in_bounds")
-    runs = Runs(first, jnp.where(height < 0, 0, last - first))
-    return Runs(*(v.reshape(-1, len(place)) for v in runs))
+    height = _heights(plan, grid, offsets, reach, spacing)
+    gx, gy, gz = grid.shape
+    length = gz + 2 * grid.depth[2]
+    columns = grid.start[:-1].reshape(gx, gy, length)
+    columns = jnp.concatenate([columns, grid.start[length::length].reshape(gx, gy, 1)], axis=2)
+
+    def of_column(height: Array, x: int, y: int) -> tuple[Array, Array]:
+        there = jnp.roll(columns, (-x, -y), (0, 1))
+        within = jnp.maximum(height, 0)
+        first, end = (
+            jax.lax.dynamic_slice_in_dim(there, grid.depth[2] + beyond, gz, 2) for beyond in (-within, within + 1)
+        )
+        return first.reshape(-1), jnp.where(height < 0, 0, end - first).reshape(-1)
+
+    found = [
+        of_column(height[x + grid.depth[0], y + grid.depth[1]], x, y)
+        for x in range(-grid.depth[0], grid.depth[0] + 1)
+        for y in range(-grid.depth[1], grid.depth[1] + 1)
+    ]
+    return Runs(*(jnp.stack(part, axis=1) for part in zip(*found, strict=True)))
 
 
 def _heights(plan: Plan, grid: Grid, offsets: list[Array], reach: Array, spacing: Array) -> Array:

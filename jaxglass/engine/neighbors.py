@@ -127,8 +127,8 @@ def _more_words(words: _Words, first: Array, own: Array, other: Array) -> _Words
 
 
 def _list(index: Array, column: Array, words: _Words, members: Array, atoms: Array, rows: Array) -> Array:
-    """`index` (K, n) with the neighbours that `words` stand for in the columns of `atoms` (B,), from `column` on, and so
-    many `rows`."""
+    """`index` (K, n) with the neighbours that `words` stand for in so many `rows` of the columns of `atoms` (B,), which
+    begin at `column`."""
     flat, size = words.flat, len(atoms)
 
     def write(k, carry):
@@ -154,6 +154,7 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     reach2 = (reach * reach).astype(plan.dtype)
     grid = make_grid(plan, fractional)
     spacing = 1 / jnp.linalg.norm(inverse(cell), axis=0) / jnp.asarray(grid.shape)
+    runs = runs_of_cells(plan, grid, reach, spacing)
     windows = WINDOW * jnp.arange(lists.windows, dtype=jnp.int32)
     beyond = jnp.zeros(lists.windows * WINDOW, jnp.int32)  # windows may end after the last member
     members = jnp.concatenate([grid.members, beyond])
@@ -162,11 +163,10 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
 
     def serve(column: Array, positions: Array, columns: _Columns) -> _Columns:
         atoms, ours = mine.atoms[positions], mine.owned[positions]
-        here, place = Coordinates(*(c[atoms] for c in at)), grid.place[atoms]
-
-        runs = runs_of_cells(plan, grid, place, reach, spacing)
-        first = runs.first[:, None] + windows[:, None]
-        left = jnp.where(ours, runs.length, 0)[:, None] - windows[:, None]
+        here = Coordinates(*(c[atoms] for c in at))
+        first, length = (table[grid.cell[atoms]].T for table in runs)
+        first = first[:, None] + windows[:, None]
+        left = jnp.where(ours, length, 0)[:, None] - windows[:, None]
         first, left = first.reshape(-1, len(atoms)), left.reshape(-1, len(atoms))
 
         def look(w, carry: tuple[_Words, Array, Array]) -> tuple[_Words, Array, Array]:
@@ -188,7 +188,7 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
             _list(columns.index, column, words, members, atoms, rows),
             jax.lax.dynamic_update_slice(columns.found, found, (column,)),
             jax.lax.dynamic_update_slice(columns.owned, owned, (column,)),
-            jnp.maximum(columns.run, jnp.max(runs.length)),
+            jnp.maximum(columns.run, jnp.max(length)),
         )
 
     found = _in_blocks(serve, mine.atoms, lists.rows)

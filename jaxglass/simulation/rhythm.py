@@ -16,7 +16,7 @@ from jaxglass.simulation.block import Health, Rhythm
 
 MARGIN = 1.2  # travel grows from block to block; stay this factor below the skin
 SMALLEST_SKIN = 0.25  # A
-PAIR_SHARE, REBUILD_COST = 0.65, 0.7  # of a force evaluation: the pair sum in it; one renewal
+PAIR_SHARE, REBUILD_COST = 0.65, 1.0  # of a force evaluation: the pair sum in it; one renewal
 
 
 def first_pace(temperature_K: float, timestep: float) -> float:
@@ -40,17 +40,6 @@ def blend(old: float, new: float) -> float:
     return max(new, 0.7 * old + 0.3 * new)
 
 
-def cheapest_skin(plan: Plan, cell: np.ndarray, pace: float) -> float:
-    """Skin (A) with the least cost per step for this pace, within what the cell allows.
-
-    Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
-    """
-    check_width(cell, plan.reach)
-    skins = np.linspace(SMALLEST_SKIN, min(LARGEST_SKIN, 0.999 * (largest_reach(cell) - plan.reach)), 50)
-    strides = np.maximum(np.floor(skins / (2 * MARGIN * pace)), 1)
-    return float(skins[np.argmin(PAIR_SHARE * (1 + skins / plan.reach) ** 3 + REBUILD_COST / strides)])
-
-
 def check_width(cell: np.ndarray, reach: float) -> None:
     """`ConfigError` when the cell (A) is too narrow for nearest images at `reach` (A) and the smallest skin."""
     margin = SMALLEST_SKIN + 0.1
@@ -63,15 +52,19 @@ def check_width(cell: np.ndarray, reach: float) -> None:
 
 
 def choose(plan: Plan, cell: np.ndarray, pace: float, interval: int) -> Rhythm:
-    """The rhythm of one sampling interval of `interval` steps."""
-    skin = cheapest_skin(plan, cell, pace)
-    stride = _divisor(interval, skin / (2 * MARGIN * pace))
+    """The rhythm with the least cost per step for one sampling interval of `interval` steps: of all strides that
+    divide it, each with the skin it needs; within what the cell allows.
+
+    Raises `ConfigError` when the cell is too narrow for the nearest-image convention.
+    """
+    check_width(cell, plan.reach)
+    widest = min(LARGEST_SKIN, 0.999 * (largest_reach(cell) - plan.reach))
+    strides = np.array([stride for stride in range(1, interval + 1) if interval % stride == 0])
+    skins = np.maximum(2 * MARGIN * pace * strides, SMALLEST_SKIN)
+    cost = PAIR_SHARE * (1 + skins / plan.reach) ** 3 + REBUILD_COST / strides
+    best = int(np.argmin(np.where((skins <= widest) | (strides == 1), cost, np.inf)))
+    stride, skin = int(strides[best]), float(min(skins[best], widest))
     return Rhythm(jnp.asarray(interval // stride), jnp.asarray(stride), jnp.asarray(skin))
-
-
-def _divisor(n: int, limit: float) -> int:
-    """The largest divisor of `n` up to `limit`."""
-    return max(d for d in range(1, n + 1) if n % d == 0 and (d <= limit or d == 1))
 
 
 def rest() -> Rhythm:
