@@ -72,7 +72,8 @@ def test_mixed_precision_costs_less_than_the_mesh(case, plans):
     potential, structure, exact = case
     mixed, double = (hot_path(plans[p], potential, structure) for p in ("mixed", "float64"))
     within("RMS force error of mixed precision, eV/A", rms(mixed.forces - double.forces), 3e-5)
-    within("energy per atom, eV", (mixed.energy - double.energy) / 300, 1e-9)
+    # pair terms are float32: a tenth of the error of LAMMPS's own energy (3e-6 to 9e-6 eV per atom)
+    within("energy per atom, eV", (mixed.energy - double.energy) / 300, 5e-7)
     within("stress", relative(mixed.stress, double.stress), 1e-4)
 
 

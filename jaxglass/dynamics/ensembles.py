@@ -1,5 +1,7 @@
 """One step of NVE, NVT, NPT or FIRE: state -> state, one force evaluation each.
 
+NVT with the stress of every step (`nvt_stress`) has the same steps and sums the pressure, as NPT does.
+
 NPT is the Martyna-Tobias-Klein extension with strain rates w_a of the cell axes (Tuckerman et al. 2006):
 
     dr_a/dt = p_a/m + w_a r_a                          dh/dt = h w
@@ -29,7 +31,7 @@ from jaxglass.pytree import pytree
 
 ForceField = Callable[[Array, Array], Forces]  # (fractional, cell) -> forces
 
-ENSEMBLES = ("nve", "nvt", "npt", "npt_orthorhombic", "minimise")
+ENSEMBLES = ("nve", "nvt", "nvt_stress", "npt", "npt_orthorhombic", "minimise")
 LARGEST_MOVE = 0.1  # A, of one atom in a step of a minimisation
 
 
@@ -55,7 +57,7 @@ def target(control: Control, step: Array) -> Array:
 
 def needs_stress(ensemble: str) -> bool:
     """Whether the ensemble reads the stress at every step."""
-    return ensemble.startswith("npt")
+    return ensemble == "nvt_stress" or ensemble.startswith("npt")
 
 
 def advance(ensemble: str, control: Control, force_field: ForceField, state: State) -> State:
@@ -64,11 +66,24 @@ def advance(ensemble: str, control: Control, force_field: ForceField, state: Sta
     steps: dict[str, Callable[[Control, ForceField, State], State]] = {
         "nve": verlet,
         "nvt": nose_hoover,
+        "nvt_stress": nose_hoover,
         "npt": partial(martyna_tobias_klein, isotropic=True),
         "npt_orthorhombic": partial(martyna_tobias_klein, isotropic=False),
         "minimise": fire,
     }
-    return steps[ensemble](control, force_field, state)
+    after = steps[ensemble](control, force_field, state)
+    return _with_pressure(after) if needs_stress(ensemble) else after
+
+
+def _with_pressure(state: State) -> State:
+    """The pressure of this step added to the sum; the step that finds the forces does not count."""
+    pressure = pressure_tensor(state.system, state.strain_derivative)
+    return replace(state, pressure_sum=state.pressure_sum + jnp.where(state.step > 0, pressure, 0.0))
+
+
+def mean_pressure(state: State) -> Array:
+    """Mean pressure tensor (eV/A^3) over the steps of the stage so far, (3, 3)."""
+    return state.pressure_sum / jnp.maximum(state.step, 1)
 
 
 def verlet(control: Control, force_field: ForceField, state: State) -> State:
@@ -215,7 +230,7 @@ def conserved_energy(ensemble: str, control: Control, state: State, potential_en
     if ensemble in ("nve", "minimise"):
         return total
     total += chain.energy(state.thermostat, degrees_of_freedom(state.system), kT, control.thermostat_time)
-    if ensemble == "nvt":
+    if ensemble.startswith("nvt"):
         return total
     dof = 1.0 if ensemble == "npt" else 3.0
     mass = barostat_mass(control, len(state.system.species), kT)

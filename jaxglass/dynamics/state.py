@@ -30,12 +30,14 @@ class State:
     """A system on its way through one stage.
 
     `forces` (N, 3) in eV/A and `strain_derivative` (3, 3) in eV belong to the present positions (the latter only
-    where the ensemble reads the stress); `step` counts from the beginning of the stage, -1: forces not known yet.
+    where the ensemble reads the stress); `pressure_sum` (3, 3) in eV/A^3 is summed over the steps of the stage, there
+    too; `step` counts from the beginning of the stage, -1: forces not known yet.
     """
 
     system: System
     forces: Array
     strain_derivative: Array
+    pressure_sum: Array
     thermostat: Chain
     barostat: Barostat
     descent: Descent
@@ -48,6 +50,7 @@ def start(system: System) -> State:
         system=system,
         forces=jnp.zeros_like(system.fractional),
         strain_derivative=jnp.zeros((3, 3)),
+        pressure_sum=jnp.zeros((3, 3)),
         thermostat=make_chain(),
         barostat=Barostat(jnp.zeros(3), make_chain()),
         descent=Descent(jnp.asarray(0.04, float), jnp.asarray(0.1, float), jnp.asarray(0, int)),

@@ -20,7 +20,14 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxglass.dynamics.ensembles import Control, advance, conserved_energy, needs_stress, pressure_tensor
+from jaxglass.dynamics.ensembles import (
+    Control,
+    advance,
+    conserved_energy,
+    mean_pressure,
+    needs_stress,
+    pressure_tensor,
+)
 from jaxglass.dynamics.state import State
 from jaxglass.engine import forces as engine
 from jaxglass.engine.neighbors import Neighbors, build, excess, nobody
@@ -68,6 +75,7 @@ class Samples:
     kinetic_energy: Array
     conserved: Array
     pressure: Array  # (., 3, 3), compression positive
+    mean_pressure: Array  # (., 3, 3), over the steps of the stage so far; zero unless the ensemble reads the stress
     cell: Array  # (., 3, 3)
 
 
@@ -204,6 +212,7 @@ def _block(
             kinetic_energy=kinetic_energy(system),
             conserved=conserved_energy(ensemble, control, state, found.energy),
             pressure=pressure_tensor(system, found.strain_derivative),
+            mean_pressure=mean_pressure(state),
             cell=system.cell,
         )
         kept = jax.tree.map(lambda buffer, value: buffer.at[k].set(value), kept, row)
@@ -237,4 +246,4 @@ def first_forces(plan: Plan, ensemble: str, potential: Potential, control: Contr
 
 def _empty_samples() -> Samples:
     one, tensor = jnp.zeros(MAX_SAMPLES), jnp.zeros((MAX_SAMPLES, 3, 3))
-    return Samples(jnp.zeros(MAX_SAMPLES, jnp.int64), one, one, one, one, tensor, tensor)
+    return Samples(jnp.zeros(MAX_SAMPLES, jnp.int64), one, one, one, one, tensor, tensor, tensor)

@@ -258,8 +258,10 @@ class Lane:
         self.position = position
 
     def _enter(self, stage: Stage, system: System) -> State:
+        if stage.stretch:
+            system = replace(system, cell=system.cell @ jnp.asarray(stage.stretch).T)
         if stage.draw_velocities:
-            system = maxwell_boltzmann(system, stage.temperature[0], self.seed)
+            system = maxwell_boltzmann(system, stage.temperature[0], self.seed + stage.velocity_seed)
         elif stage.ensemble == "minimise":
             system = replace(system, momenta=jnp.zeros_like(system.momenta))
         return start(system)

@@ -10,10 +10,12 @@ from jaxglass.errors import ConfigError
 class Stage:
     """One line of a protocol.
 
-    `ensemble` is one of nve, nvt, npt (isotropic), npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise:
+    `ensemble` is one of nve, nvt, nvt_stress (NVT that averages the stress over every step), npt (isotropic),
+    npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise:
     at most); temperatures in K at start and end (a linear ramp), `pressure` in GPa, damping times in ps. `record`
     keeps a frame at the end of every block; `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts
-    from a Maxwell-Boltzmann distribution.
+    from a Maxwell-Boltzmann distribution, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms
+    the cell on entering, atoms with it: r -> F r.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Stage:
     record: bool = False
     force_tolerance: float = 0.0
     draw_velocities: bool = False
+    velocity_seed: int = 0
+    stretch: tuple[tuple[float, float, float], ...] | None = None
 
     def __post_init__(self):
         """Refuse what cannot be run."""

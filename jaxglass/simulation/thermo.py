@@ -11,12 +11,14 @@ from jaxglass.simulation.block import Samples
 
 COLUMNS = (
     "time_ps,stage,temperature_K,potential_energy_eV,kinetic_energy_eV,conserved_eV,pressure_GPa,density_g_cm3,"
-    "a_A,b_A,c_A,sxx_GPa,syy_GPa,szz_GPa,syz_GPa,sxz_GPa,sxy_GPa"
+    "a_A,b_A,c_A,sxx_GPa,syy_GPa,szz_GPa,syz_GPa,sxz_GPa,sxy_GPa,"
+    "mean_sxx_GPa,mean_syy_GPa,mean_szz_GPa,mean_syz_GPa,mean_sxz_GPa,mean_sxy_GPa"
 )
 
 
 def rows(samples: Samples, count: int, stage: str, start_ps: float, timestep: float, mass_amu: float) -> str:
-    """CSV lines of the first `count` samples; stresses are Cauchy (tension positive), Voigt xx yy zz yz xz xy."""
+    """CSV lines of the first `count` samples; stresses are Cauchy (tension positive), Voigt xx yy zz yz xz xy, at the
+    sample and averaged over all steps of the stage so far (empty where the ensemble does not read them)."""
     lines = []
     kept = [
         np.asarray(x)[:count]
@@ -27,14 +29,14 @@ def rows(samples: Samples, count: int, stage: str, start_ps: float, timestep: fl
             samples.kinetic_energy,
             samples.conserved,
             samples.pressure,
+            samples.mean_pressure,
             samples.cell,
         )
     ]
-    for step, temperature, potential, kinetic, conserved, pressure, cell in zip(*kept, strict=True):
+    for step, temperature, potential, kinetic, conserved, pressure, mean, cell in zip(*kept, strict=True):
         stress = -pressure * units.GPA
         density = mass_amu / abs(np.linalg.det(cell)) * units.G_PER_CM3
         edges = np.linalg.norm(cell, axis=1)
-        voigt = (stress[0, 0], stress[1, 1], stress[2, 2], stress[1, 2], stress[0, 2], stress[0, 1])
         values = [
             f"{start_ps + step * timestep:.4f}",
             stage,
@@ -45,10 +47,15 @@ def rows(samples: Samples, count: int, stage: str, start_ps: float, timestep: fl
             f"{-np.trace(stress) / 3:.6f}",
             f"{density:.6f}",
             *(f"{e:.6f}" for e in edges),
-            *(f"{s:.6f}" for s in voigt),
+            *(f"{s:.6f}" for s in _voigt(stress)),
+            *(f"{s:.6f}" if mean.any() else "" for s in _voigt(-mean * units.GPA)),
         ]
         lines.append(",".join(values) + "\n")
     return "".join(lines)
+
+
+def _voigt(tensor: np.ndarray) -> tuple[float, ...]:
+    return tuple(tensor[a, b] for a, b in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)))
 
 
 class ThermoFile:
