@@ -13,8 +13,8 @@ from typing import Any
 import jaxglass
 from jaxglass.errors import ConfigError
 
-STAGES = ("melt_quench", "structure", "topology", "report")
-DEFAULT_STAGES = ("melt_quench", "structure", "topology", "report")
+STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "report")
+DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
 TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
@@ -99,6 +99,31 @@ RULES: dict[str, Rule] = {
     "protocol.timestep_fs": _positive(5.0),
     "protocol.thermostat_ps": _positive(100.0),
     "protocol.barostat_ps": _positive(100.0),
+    "elastic.strain_step": _positive(0.01),
+    "elastic.strain_steps": Rule("int", 2, 999),
+    "elastic.temperature": _positive(5000.0),
+    "elastic.equilibrate_ps": _positive(1e5),
+    "elastic.relax_ps": _positive(1e5),
+    "elastic.average_ps": _positive(1e5),
+    "elastic.timestep_fs": _positive(5.0),
+    "elastic.thermostat_ps": _positive(100.0),
+    "fracture.axis": Rule("str", choices=("x", "y", "z")),
+    "fracture.supercell": Rule("ints", 1, 100),
+    "fracture.notch_width": _positive(0.9),
+    "fracture.notch_height": _positive(1.0),
+    "fracture.strain_step": _positive(0.2),
+    "fracture.largest_strain": _positive(5.0),
+    "fracture.temperature": _positive(5000.0),
+    "fracture.relax_npt_ps": _positive(1e6),
+    "fracture.relax_nvt_ps": _positive(1e6),
+    "fracture.relax_ps": _positive(1e5),
+    "fracture.average_ps": _positive(1e5),
+    "fracture.coupling": Rule("str", choices=("isotropic", "orthorhombic")),
+    "fracture.minimise_steps": Rule("int", 1, 1_000_000),
+    "fracture.minimise_force": _positive(100.0),
+    "fracture.timestep_fs": _positive(5.0),
+    "fracture.thermostat_ps": _positive(100.0),
+    "fracture.barostat_ps": _positive(100.0),
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
     "scattering.radiation": Rule("str", choices=("xray", "neutron")),
@@ -155,7 +180,7 @@ FREE_FORM = (  # maps checked by their owners
 CUTOFFS = ("structure.cutoffs", "rings.cutoffs")
 SPECIAL = ("stages", "potential.a_bo")
 ANALYSES = ("structure", "scattering", "rings", "topology")  # settings of what is measured
-PHYSICS = ("seed", "glass", "engine", "protocol", "potential", *ANALYSES)
+PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
@@ -181,6 +206,8 @@ class Config:
         if self.get("task") == "analyse":
             return _hash({key: self.values[key] for key in MEASURED})
         physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
+        if self.get("input"):
+            physics["input"] = self.get("input")
         for key in HARDWARE:
             physics["engine"].pop(key, None)
         return _hash(physics)
@@ -191,9 +218,9 @@ class Config:
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
         if task == "ensemble":
             return f"ensemble-{self.hash}"
-        if task == "analyse" and self.get("input"):
+        if task in ("analyse", "study") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
-            return f"analyse-{file}-{self.hash}"
+            return f"{task}-{file}-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
 
     def listed(self, key: str) -> list[Any]:

@@ -54,6 +54,20 @@ def measure(analysis: str, config: Config, directory: RunDirectory) -> None:
     directory.add_results(**chosen.measure(chosen.frames(read_trajectory(directory), config), config))
 
 
+def elastic(config: Config, directory: RunDirectory) -> None:
+    """Elastic constants of the finished glass into results.json."""
+    from jaxglass.mechanics.elastic import run_elastic
+
+    run_elastic(config, directory)
+
+
+def fracture(config: Config, directory: RunDirectory) -> None:
+    """Pull a notched supercell of the finished glass apart; its curve and toughness into results.json."""
+    from jaxglass.mechanics.fracture import run_fracture
+
+    run_fracture(config, directory)
+
+
 def report(config: Config, directory: RunDirectory) -> None:
     """Draw the figures and write report.html."""
     from jaxglass.report.html import write_report
@@ -66,6 +80,8 @@ def report(config: Config, directory: RunDirectory) -> None:
 STAGES: Mapping[str, Callable[[Config, RunDirectory], None]] = {
     "melt_quench": melt_quench,
     **{analysis: partial(measure, analysis) for analysis in ANALYSES},
+    "elastic": elastic,
+    "fracture": fracture,
     "report": report,
 }
 

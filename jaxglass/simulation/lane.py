@@ -5,7 +5,7 @@ intervals or larger lists; nothing is written that has not been checked. Every b
 state, so stopping between blocks changes nothing: killed and continued runs agree to the bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -93,10 +93,15 @@ class Lane:
         potential: Potential,
         plan: Plan,
         seed: int,
+        after_stage: Callable[[Stage, State], bool] | None = None,
     ):
-        """Start `stages` from `system`, or from the newest checkpoint in `directory` (`notes` say what was found)."""
+        """Start `stages` from `system`, or from the newest checkpoint in `directory` (`notes` say what was found).
+
+        `after_stage` is given every stage that ends, with its last state; if it returns false the run ends there.
+        """
         self.directory, self.stages, self.potential, self.seed = directory, list(stages), potential, seed
         self.mass = float(jnp.sum(system.masses))
+        self.after_stage = after_stage
         self.error: JaxglassError | None = None
         self.notes: list[str] = []
         self.attempts = 0
@@ -251,6 +256,8 @@ class Lane:
         position = replace(
             here, stage=here.stage + 1, elapsed_ps=elapsed, total_steps=here.total_steps + skipped, converged=False
         )
+        if self.after_stage and not self.after_stage(ended, here.state):
+            position = replace(position, stage=len(self.stages))
         if position.stage < len(self.stages):
             stage = self.stages[position.stage]
             pace = _first_pace(stage) if stage.draw_velocities or stage.ensemble == "minimise" else here.pace

@@ -74,12 +74,13 @@ def run_lanes(lanes: Sequence[Lane], progress: Progress | None = None) -> None:
 
 def _run_to_the_end(lanes: Sequence[Lane], progress: Progress, stop: StopRequest) -> None:
     saved = time.monotonic()
+    say = progress.say if len(lanes) > 1 else None
     while any(lane.active for lane in lanes):
-        _advance(lanes, progress)
+        _advance(lanes, progress, say)
         late = time.monotonic() - saved > CHECKPOINT_SECONDS
         for lane in lanes:
             if ended := lane.active and lane.stage_done:
-                lane.next_stage()
+                _attempt(say, lane, lane.next_stage)
             if ended or (lane.active and (stop.name or late)):
                 lane.checkpoint()
         saved = time.monotonic() if late else saved
@@ -88,12 +89,11 @@ def _run_to_the_end(lanes: Sequence[Lane], progress: Progress, stop: StopRequest
             raise Preempted(f"stopped by {stop.name} at step {steps}; run the same command to continue")
 
 
-def _advance(lanes: Sequence[Lane], progress: Progress) -> None:
+def _advance(lanes: Sequence[Lane], progress: Progress, say: Callable[[str], None] | None) -> None:
     """One block of the lanes that are least far; the others rest."""
     began = time.monotonic()
     present = min(lane.position.stage for lane in lanes if lane.active)
     moving = [lane for lane in lanes if lane.active and lane.position.stage == present]
-    say = progress.say if len(lanes) > 1 else None
     for lane in moving:
         _attempt(say, lane, lane.prepare)
     _share_plan(lanes)

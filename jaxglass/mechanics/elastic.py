@@ -1,0 +1,101 @@
+"""Stage `elastic`: six runs of strain in one program, the slopes of their curves, and E and nu (equations 10 to 12)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxglass.analysis.elasticity import Isotropic, isotropic
+from jaxglass.analysis.stress_strain import Slope, slope
+from jaxglass.config import Config
+from jaxglass.errors import NumericalError
+from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol
+from jaxglass.report.thermo import read_thermo
+from jaxglass.simulation.directory import RunDirectory
+
+ONE_GLASS = "regression of one glass, not the spread between seeds"
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """Stress (GPa) of every direction at the `strain`s, (6, n + 1), the six slopes, and what follows from them."""
+
+    strain: np.ndarray
+    stress: np.ndarray
+    slopes: tuple[Slope, ...]
+    moduli: Isotropic
+
+
+def run_elastic(config: Config, directory: RunDirectory) -> None:
+    """Strain the glass in six directions; `elastic` in results.json, one run directory per direction in `elastic/`."""
+    from contextlib import ExitStack
+
+    from jaxglass.runtime import available_cores, configure
+
+    configure(config.get("engine.device"), config.get("engine.cores") or available_cores())
+    from jaxglass.mechanics.glass import plan_for, read_glass, sheared
+    from jaxglass.simulation.lane import Lane
+    from jaxglass.simulation.run import run_lanes
+
+    protocol, seed = ElasticProtocol(**config.get("elastic")), int(config.get("seed"))
+    glass = read_glass(config, directory)
+    plan = sheared(plan_for(config, glass.system, glass.parameters, volume_margin=1.1))
+    with ExitStack() as stack:
+        folders = [stack.enter_context(RunDirectory(directory.path / "elastic" / name)) for name in DIRECTIONS]
+        lanes = [
+            Lane(folder, protocol.stages(name), glass.system, glass.parameters.potential, plan, seed)
+            for name, folder in zip(DIRECTIONS, folders, strict=True)
+        ]
+        run_lanes(lanes)
+    failed = next((lane.error for lane in lanes if lane.error), None)
+    if failed:
+        raise failed
+    directory.add_results(elastic=elastic_results(read_elastic(directory.path / "elastic", protocol), protocol))
+
+
+def read_elastic(path: Path, protocol: ElasticProtocol) -> Elastic:
+    """The result of the six runs below `path`; `NumericalError` when the curves give no stable solid."""
+    stress = np.array([mean_stress(path / name, name, protocol.strain_steps + 1) for name in DIRECTIONS])
+    slopes = tuple(slope(protocol.strains, curve) for curve in stress)
+    values = np.array([found.value for found in slopes])
+    errors = np.array([found.error for found in slopes])
+    return Elastic(protocol.strains, stress, slopes, isotropic(values, errors))
+
+
+def mean_stress(run: Path, component: str, count: int) -> np.ndarray:
+    """Mean stress (GPa) of stages average_000 ... of a run, (count,): the last row of each."""
+    thermo = read_thermo(run / "thermo.csv")
+    column = thermo and thermo.column(f"mean_s{component}_GPa")
+    if thermo is None or column is None:
+        raise NumericalError(f"{run.name}: no averaged stress in thermo.csv")
+    last = {name: row for row, name in enumerate(thermo.stage)}
+    return np.array([column[last[f"average_{k:03d}"]] for k in range(count)])
+
+
+def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]:
+    """The section `elastic` of results.json."""
+
+    def modulus(value: float, error: float, unit: str) -> dict[str, Any]:
+        return {"value": value, "error": error, "unit": unit, "reason": ONE_GLASS}
+
+    moduli = found.moduli
+    return {
+        "C11": modulus(*moduli.C11, "GPa"),
+        "C12": modulus(*moduli.C12, "GPa"),
+        "C44": modulus(*moduli.C44, "GPa"),
+        "young_modulus": modulus(*moduli.young_modulus, "GPa"),
+        "poisson_ratio": modulus(*moduli.poisson_ratio, "1"),
+        "directions": {
+            name: {**modulus(curve.value, curve.error, "GPa"), "stress_at_zero": curve.at_zero}
+            for name, curve in zip(DIRECTIONS, found.slopes, strict=True)
+        },
+        "stress_strain": {
+            "strain": {"values": found.strain.tolist(), "unit": "1"},
+            "stress": {
+                name: {"values": curve.tolist(), "unit": "GPa"}
+                for name, curve in zip(DIRECTIONS, found.stress, strict=True)
+            },
+        },
+        "settings": dict(protocol.__dict__),
+    }

@@ -1,0 +1,68 @@
+"""The glass that is deformed: the one of the run directory, or the file that `input` names."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from jaxglass.config import Config
+from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.errors import ConfigError
+from jaxglass.model.composition import li2o_percent
+from jaxglass.model.system import System, make_system
+from jaxglass.parameters import Parameters, check_neutral, load_parameters
+from jaxglass.runtime import check_compiler
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.structures import check_structure
+from jaxglass.trajectories import Reading, read_trajectory
+
+
+@dataclass(frozen=True)
+class Glass:
+    """A glass at rest and its potential."""
+
+    system: System
+    parameters: Parameters
+    source: str
+
+
+def read_glass(config: Config, directory: RunDirectory) -> Glass:
+    """The glass to deform, with the potential of its composition.
+
+    Raises `ConfigError` when there is none, `InputDataError` for a file that cannot be used.
+    """
+    check_compiler()
+    path = Path(config.get("input") or directory.path / "glass.extxyz")
+    if not config.get("input") and not path.exists():
+        raise ConfigError("stages: elastic and fracture need a glass: run melt_quench first, or give one with input=FILE")
+    last = read_trajectory(path, Reading(tuple(config.get("analyse.species") or ()), "-1:"))
+    symbols = last.symbols.tolist()
+    check_structure(symbols, last.fractional[0], last.cell[0], str(path))
+    system = make_system(symbols, last.fractional[0], last.cell[0])
+    counts = {element: symbols.count(element) for element in system.elements}
+    if config.get("input"):
+        directory.add_results(glass={"n_atoms": len(symbols), "counts": counts, "li2o": li2o_percent(counts)})
+    parameters = load_parameters(config.get("potential"), system.elements, counts)
+    check_neutral(parameters.potential, np.asarray(system.species), config.get("engine.allow_background"))
+    return Glass(system, parameters, path.name)
+
+
+def plan_for(config: Config, system: System, parameters: Parameters, volume_margin: float, shards: int = 1) -> Plan:
+    """The engine's plan for a cell that may grow by `volume_margin`."""
+    engine, potential = config.get("engine"), parameters.potential
+    charges = np.asarray(potential.charges)[np.asarray(system.species)]
+    return make_plan(
+        np.asarray(system.cell),
+        charges,
+        potential.cutoff,
+        float(engine["coulomb_accuracy"]),
+        engine["precision"],
+        engine["coulomb_cutoff"],
+        volume_margin,
+        shards,
+    )
+
+
+def sheared(plan: Plan) -> Plan:
+    """`plan` for cells that may become oblique."""
+    return replace(plan, orthorhombic=False)
