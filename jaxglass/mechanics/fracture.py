@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxglass.analysis.crack import Notch, is_separated, measure_notch, open_area
-from jaxglass.analysis.surface import surface_area
+from jaxglass.analysis.crack import Crack, is_separated, measure_crack
+from jaxglass.analysis.surface import alpha_surface
 from jaxglass.config import Config
 from jaxglass.errors import NumericalError
 from jaxglass.mechanics.fracture_results import fracture_results
@@ -33,8 +33,8 @@ class FractureRun:
     """Strain steps 0 ... n: `length` along z (A), mean `stress` along z (GPa), (n + 1,), the `section` Lx Ly (A^2), one
     frame per step, and whether the last one is `broken`.
 
-    `notch` is that of the first frame; `ligament` (A^2) the projected section that was whole then, one face; `created`
-    (A^2) the surface that has been made since, per face.
+    `notch` is that of the first frame, with the ligament that was whole then; `created` (A^2) the surface made since, of
+    one face.
     """
 
     strain: np.ndarray
@@ -43,8 +43,7 @@ class FractureRun:
     section: float
     frames: Trajectory
     broken: bool
-    notch: Notch
-    ligament: float
+    notch: Crack
     created: float
 
 
@@ -94,7 +93,7 @@ def run_fracture(config: Config, directory: RunDirectory) -> None:
     with RunDirectory(directory.path / "fracture") as folder:
         lane = Lane(folder, stages, notched.system, notched.potential, plan, int(config.get("seed")), after_stage)
         trajectory = run_lane(lane, progress).trajectory
-    found = read_fracture(directory.path / "fracture", trajectory, protocol, notched.width)
+    found = read_fracture(directory.path / "fracture", trajectory, protocol)
     directory.add_results(fracture=fracture_results(found, notched, settings, directory.results().get("elastic")))
 
 
@@ -112,16 +111,16 @@ def turned(system: "System", axis: str) -> "System":
 
 
 def _refuse_healed(fractional: np.ndarray, cell: np.ndarray, notched: "Notched") -> None:
-    notch = measure_notch(fractional, cell, notched.width)
-    if notch.healed:
+    notch = measure_crack(fractional, cell)
+    if notch.healed(notched.width):
         raise NumericalError(
             f"fracture: the notch healed during relaxation ({notch.width:.1f} of {notched.width:.1f} A are left open); "
             "cut a larger one (fracture.notch_width, fracture.notch_height) or use a larger supercell"
         )
 
 
-def read_fracture(run: Path, trajectory: Trajectory, protocol: FractureProtocol, width: float) -> FractureRun:
-    """The curve in `run`, from thermo.csv and the `trajectory` of its strain steps; the notch was cut `width` (A) wide."""
+def read_fracture(run: Path, trajectory: Trajectory, protocol: FractureProtocol) -> FractureRun:
+    """The curve in `run`, from thermo.csv and the `trajectory` of its strain steps."""
     thermo = read_thermo(run / "thermo.csv")
     if thermo is None:
         raise NumericalError(f"{run.name}: no thermo.csv")
@@ -136,15 +135,13 @@ def read_fracture(run: Path, trajectory: Trajectory, protocol: FractureProtocol,
         cell=trajectory.cell[frames],
     )
     start, end = ((chosen.fractional[k], chosen.cell[k]) for k in (0, -1))
-    section = float(edges[0, 0] * edges[1, 0])
     return FractureRun(
         strain=np.array([protocol.strain(step) for step in range(len(rows))]),
         length=edges[2],
         stress=thermo.columns["mean_szz_GPa"][rows],
-        section=section,
+        section=float(edges[0, 0] * edges[1, 0]),
         frames=chosen,
         broken=is_separated(*end),
-        notch=measure_notch(*start, width),
-        ligament=section - open_area(*start),
-        created=surface_area(*end) - surface_area(*start),
+        notch=measure_crack(*start),
+        created=alpha_surface(*end).one_face - alpha_surface(*start).one_face,
     )

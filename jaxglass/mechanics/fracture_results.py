@@ -19,15 +19,15 @@ def fracture_results(
     found: "FractureRun", notched: "Notched", settings: Mapping[str, Any], elastic: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """From the curve, the notch, the settings and the section `elastic` of results.json, if there is one."""
-    release = energy_release(found.length, found.stress, found.section, found.ligament)
+    release = energy_release(found.length, found.stress, found.section, found.notch.ligament)
     peak = int(found.stress.argmax())
     reason = ONE_CRACK if found.broken else WHOLE
     return {
         "energy_release": {"value": release, "error": None, "unit": "J/m2", "reason": reason},
         "toughness": _toughness(release, elastic, reason),
         "crack_area": {
-            "projected": _quantity(found.ligament, "A^2", "ligament of the relaxed notch, one face"),
-            "created": _quantity(found.created, "A^2", "new surface between first and last step, per face"),
+            "projected": _quantity(found.notch.ligament, "A^2", "ligament of the relaxed notch, one face"),
+            "created": _quantity(found.created, "A^2", "new surface between first and last step, of one face (alpha shape)"),
         },
         "strength": _quantity(float(found.stress[peak]), "GPa", f"at strain {found.strain[peak]:.2f}; {ONE_CRACK}"),
         "broken": {
