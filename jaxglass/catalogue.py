@@ -44,7 +44,7 @@ def check_analyses(config: Config) -> None:
 
     `ConfigError` for settings, `InputDataError` for the file of the curve.
     """
-    for settings in (structure_settings, scattering_settings, ring_settings, topology_settings, measured_glass):
+    for settings in (structure_settings, scattering_settings, ring_settings, topology_settings, switching_cutoffs, measured_glass):
         settings(config)
 
 
@@ -64,9 +64,21 @@ def topology(trajectory: Trajectory, config: Config) -> dict[str, dict]:
     return {"rings": _rings(trajectory, config), "topology": _loops(trajectory, config)}
 
 
+def bond_switching(trajectory: Trajectory, config: Config) -> dict[str, dict]:
+    """What became of the bonds of every atom since the reference frame."""
+    from jaxglass.analysis.bond_switching import bond_switching
+    from jaxglass.analysis.results import bond_switching_results
+
+    reference = config.get("bond_switching.reference")
+    compared = trajectory.frame(0 if reference == "first" else len(trajectory.time) - 1)
+    found = bond_switching(trajectory, compared, switching_cutoffs(config))
+    return {"bond_switching": bond_switching_results(found, reference)}
+
+
 ANALYSES: Mapping[str, Analysis] = {
     "structure": Analysis(structure),
     "topology": Analysis(topology, "topology.frames"),
+    "bond_switching": Analysis(bond_switching),
 }
 
 
@@ -97,6 +109,16 @@ def topology_settings(config: Config) -> "PersistenceSettings":
     from jaxglass.analysis.persistence import PersistenceSettings
 
     return PersistenceSettings(**{k: v for k, v in config.get("topology").items() if k != "frames"})
+
+
+def switching_cutoffs(config: Config) -> Mapping[str, float]:
+    """Cutoffs (A) of the bonds that are compared."""
+    from jaxglass.analysis.bonds import split_pair
+
+    cutoffs = config.get("bond_switching.cutoffs")
+    for pair in cutoffs:
+        split_pair(pair)
+    return cutoffs
 
 
 def measured_glass(config: Config) -> "MeasuredGlass | None":

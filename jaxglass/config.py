@@ -13,7 +13,7 @@ from typing import Any
 import jaxglass
 from jaxglass.errors import ConfigError
 
-STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "report")
+STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
 TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
@@ -154,6 +154,8 @@ RULES: dict[str, Rule] = {
     "topology.mode": Rule("str", choices=("periodic", "plain")),
     "topology.margin": _positive(50.0),
     "topology.alpha_max": replace(_positive(1e4), optional=True),
+    "bond_switching.reference": Rule("str", choices=("first", "last")),
+    "bond_switching.cutoffs": Rule("map"),
     "analyse.species": Rule("strs", optional=True),
     "analyse.frames": Rule("slice"),
     "analyse.timestep_fs": replace(_positive(1000.0), optional=True),
@@ -175,11 +177,12 @@ FREE_FORM = (  # maps checked by their owners
     "potential.buckingham",
     "structure.cutoffs",
     "rings.cutoffs",
+    "bond_switching.cutoffs",
     "scattering.scatterers",
 )
-CUTOFFS = ("structure.cutoffs", "rings.cutoffs")
+CUTOFFS = ("structure.cutoffs", "rings.cutoffs", "bond_switching.cutoffs")
 SPECIAL = ("stages", "potential.a_bo")
-ANALYSES = ("structure", "scattering", "rings", "topology")  # settings of what is measured
+ANALYSES = ("structure", "scattering", "rings", "topology", "bond_switching")  # settings of what is measured
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
