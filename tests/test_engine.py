@@ -83,7 +83,7 @@ def test_stress_is_the_strain_derivative_of_the_energy(case, plans):
     if plans["mixed"].orthorhombic:
         pytest.skip("shear needs a triclinic plan; covered by the other cell")
     expected = strain_differences(
-        lambda c: hot_path(plans["mixed"], potential, Structure(species, fractional, c)).energy, cell
+        lambda c: hot_path(plans["float64"], potential, Structure(species, fractional, c)).energy, cell
     )
     for precision, tolerance in (("float64", 1e-6), ("mixed", 1e-4)):
         found = hot_path(plans[precision], potential, structure)

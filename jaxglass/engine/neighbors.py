@@ -137,14 +137,14 @@ def _list(index: Array, column: Array, words: _Words, members: Array, atoms: Arr
         rest = bits & (bits - jnp.uint32(1))
         lowest = _count((bits ^ rest) - jnp.uint32(1))
         j = members.at[(word >> 32).astype(jnp.int32) + lowest].get(mode="promise_in_bounds")
-        index = jax.lax.dynamic_update_slice(index, jnp.where(bits > 0, j, atoms)[None], (k, column))
+        index = jax.lax.dynamic_update_slice(index, jnp.where(bits > 0, j, atoms)[None], (k, jnp.int32(column)))
         used_up = (rest == 0) & (bits > 0)
         at = at + jnp.where(used_up, size, 0)
         following = flat.at[at].get(mode="promise_in_bounds")
         return index, at, jnp.where(used_up, following, word & (word - jnp.uint64(1)))
 
     at = words.own + size
-    return jax.lax.fori_loop(0, rows, write, (index, at, flat[at]))[0]
+    return jax.lax.fori_loop(jnp.int32(0), rows.astype(jnp.int32), write, (index, at, flat[at]))[0]
 
 
 def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors:

@@ -65,12 +65,11 @@ def read_elastic(path: Path, protocol: ElasticProtocol) -> Elastic:
 
 def mean_stress(run: Path, component: str, count: int) -> np.ndarray:
     """Mean stress (GPa) of stages average_000 ... of a run, (count,): the last row of each."""
-    thermo = read_thermo(run / "thermo.csv")
-    column = thermo and thermo.column(f"mean_s{component}_GPa")
-    if thermo is None or column is None:
+    thermo, column = read_thermo(run / "thermo.csv"), f"mean_s{component}_GPa"
+    if thermo is None or column not in thermo.columns:
         raise NumericalError(f"{run.name}: no averaged stress in thermo.csv")
     last = {name: row for row, name in enumerate(thermo.stage)}
-    return np.array([column[last[f"average_{k:03d}"]] for k in range(count)])
+    return np.array([thermo.columns[column][last[f"average_{k:03d}"]] for k in range(count)])
 
 
 def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]:

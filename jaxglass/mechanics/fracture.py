@@ -33,8 +33,8 @@ class FractureRun:
     """Strain steps 0 ... n: `length` along z (A), mean `stress` along z (GPa), (n + 1,), the `section` Lx Ly (A^2), one
     frame per step, and whether the last one is `broken`.
 
-    `notch` is that of the first frame, with the ligament that was whole then; `created` (A^2) the surface made since, of
-    one face.
+    `notch` is that of the first frame, with the ligament that was whole then; `created` (A^2) is the surface made
+    since, of one face.
     """
 
     strain: np.ndarray

@@ -27,7 +27,9 @@ def fracture_results(
         "toughness": _toughness(release, elastic, reason),
         "crack_area": {
             "projected": _quantity(found.notch.ligament, "A^2", "ligament of the relaxed notch, one face"),
-            "created": _quantity(found.created, "A^2", "new surface between first and last step, of one face (alpha shape)"),
+            "created": _quantity(
+                found.created, "A^2", "new surface between first and last step, of one face (alpha shape)"
+            ),
         },
         "strength": _quantity(float(found.stress[peak]), "GPa", f"at strain {found.strain[peak]:.2f}; {ONE_CRACK}"),
         "broken": {
@@ -56,7 +58,12 @@ def fracture_results(
 def _toughness(release: float, elastic: Mapping[str, Any] | None, reason: str) -> dict[str, Any]:
     """K_Ic, or why there is none."""
     if elastic is None:
-        return {"value": None, "error": None, "unit": "MPa m^0.5", "reason": "needs E and nu: run the stage elastic too"}
+        return {
+            "value": None,
+            "error": None,
+            "unit": "MPa m^0.5",
+            "reason": "needs E and nu: run the stage elastic too",
+        }
     if release <= 0:
         return {"value": None, "error": None, "unit": "MPa m^0.5", "reason": "the work of fracture is not positive"}
     young, poisson = elastic["young_modulus"], elastic["poisson_ratio"]

@@ -34,7 +34,9 @@ def read_glass(config: Config, directory: RunDirectory) -> Glass:
     check_compiler()
     path = Path(config.get("input") or directory.path / "glass.extxyz")
     if not config.get("input") and not path.exists():
-        raise ConfigError("stages: elastic and fracture need a glass: run melt_quench first, or give one with input=FILE")
+        raise ConfigError(
+            "stages: elastic and fracture need a glass: run melt_quench first, or give one with input=FILE"
+        )
     last = read_trajectory(path, Reading(tuple(config.get("analyse.species") or ()), "-1:"))
     symbols = last.symbols.tolist()
     check_structure(symbols, last.fractional[0], last.cell[0], str(path))

@@ -1,4 +1,4 @@
-"""Fracture of a notched glass (section 2.8 of the paper, after Brochard): stages of the relaxation and of every strain step.
+"""Fracture of a notched glass (section 2.8 of the paper, after Brochard): stages of relaxation and of strain steps.
 
     prepare (minimise) | relax_npt (zero pressure) | relax_nvt | average_000
     (minimise_k | relax_k | average_k) for steps k = 1, 2, ... of 1 % of the initial length along z

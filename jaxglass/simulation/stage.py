@@ -11,11 +11,11 @@ class Stage:
     """One line of a protocol.
 
     `ensemble` is one of nve, nvt, nvt_stress (NVT that averages the stress over every step), npt (isotropic),
-    npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise:
-    at most); temperatures in K at start and end (a linear ramp), `pressure` in GPa, damping times in ps. `record`
-    keeps a frame at the end of every block; `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts
-    from a Maxwell-Boltzmann distribution, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms
-    the cell on entering, atoms with it: r -> F r.
+    npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise: at most); temperatures in K at start and end (a
+    linear ramp), `pressure` in GPa, damping times in ps. `record` keeps a frame at the end of every block;
+    `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts from a Maxwell-Boltzmann distribution, whose
+    seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms the cell on entering, atoms with it:
+    r -> F r.
     """
 
     name: str
