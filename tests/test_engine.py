@@ -116,7 +116,7 @@ def test_gradients_are_finite_and_coinciding_list_slots_harmless(case, plans):
     plan = plans["float64"]
     where = tuple(jnp.asarray(x) for x in structure)
     near = build(plan, *where[1:], jnp.asarray(plan.reach + 0.1))
-    longer = replace(near, rows=jnp.asarray(near.index.shape[0]))
+    longer = replace(near, rows=jnp.full_like(near.rows, near.index.shape[1]))
     tight, loose = (pair_forces(plan, potential, *where, n).forces for n in (near, longer))
     np.testing.assert_allclose(tight, loose, rtol=1e-12, atol=1e-12)
     assert bool(jnp.isfinite(pair_energy(plan, potential, *where, longer).energy))

@@ -114,7 +114,7 @@ def inner(a, b) -> float:
 def losses(plan, species, near, potential, fractional, cell):
     """Energy, mean squared force and stress, and a sum over squared g(r), (4,)."""
     found = hot.forces(plan, potential, species, fractional, cell, near, True)
-    g = partial_g(species, 4, fractional, cell, near.index, KNOTS, WIDTH)
+    g = partial_g(species, 4, fractional, cell, near.columns, KNOTS, WIDTH)
     return jnp.stack(
         [
             hot.energy(plan, potential, species, fractional, cell, near).energy,
@@ -300,7 +300,7 @@ def test_memory_of_gradients_is_linear_in_the_atoms(cases):
 def test_histogram_counts_pairs_and_their_distances(case):
     species, (_, fractional, cell) = case.species, case.at
     found = np.asarray(histogram(species, 4, fractional, cell, everyone(216), KNOTS, WIDTH))
-    listed = np.asarray(histogram(species, 4, fractional, cell, case.near.index, KNOTS, WIDTH))
+    listed = np.asarray(histogram(species, 4, fractional, cell, case.near.columns, KNOTS, WIDTH))
     np.testing.assert_allclose(found, listed, rtol=1e-12, atol=1e-12)
     x = distances(case.structure, (KNOTS + 1) * WIDTH)[:, None] / WIDTH - np.arange(KNOTS)
     spline = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
@@ -310,7 +310,7 @@ def test_histogram_counts_pairs_and_their_distances(case):
 
 def test_g_is_that_of_the_analysis_through_its_window(case):
     species, (_, fractional, cell) = case.species, case.at
-    g = np.asarray(smooth_g(species, 4, fractional, cell, case.near.index, KNOTS, WIDTH))
+    g = np.asarray(smooth_g(species, 4, fractional, cell, case.near.columns, KNOTS, WIDTH))
     fine = 10  # shells to a knot
     sharp = pair_distribution(
         Trajectory(

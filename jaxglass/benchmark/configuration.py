@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxglass.benchmark.settings import Settings
@@ -56,8 +57,13 @@ class Configuration:
     @property
     def system(self) -> System:
         """The atoms at rest."""
-        symbols = [self.elements[s] for s in self.species]
-        return make_system(symbols, self.fractional, self.cell, self.elements)
+        return System(
+            fractional=jnp.asarray(self.fractional),
+            momenta=jnp.zeros((self.n_atoms, 3)),
+            cell=jnp.asarray(self.cell),
+            species=jnp.asarray(self.species),
+            elements=self.elements,
+        )
 
     def force_error(self, forces: np.ndarray) -> float:
         """RMS difference (eV/A) of `forces` (N, 3) from the exact ones."""

@@ -96,7 +96,7 @@ def split(run: TimedRun, temperature: float, step_seconds: float) -> Split:
         return fractional + NOTHING * (found.energy + jnp.sum(found.strain_derivative))
 
     def rebuild(shared, neighbors):
-        everything = jnp.sum(neighbors.index) + neighbors.rows
+        everything = jnp.sum(neighbors.index) + jnp.sum(neighbors.rows)
         return build(plan, system.fractional + NOTHING * everything, cell, reach)
 
     at = (potential, near)

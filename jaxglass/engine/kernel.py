@@ -31,7 +31,7 @@ from numpy.polynomial import chebyshev
 from scipy.special import erf
 
 from jaxglass.engine.coordinates import cartesian, difference, encode, metric
-from jaxglass.engine.neighbors import Neighbors
+from jaxglass.engine.neighbors import Neighbors, blocks_of
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.engine.shards import add, share
 from jaxglass.model.potential import Potential, splice
@@ -223,6 +223,15 @@ def _pair_energy(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: boo
     return jnp.where(real, _within(plan, r2, short, qq * (inverse - _series(plan, smooth_energy, r2))), 0)
 
 
+class _Blocks(NamedTuple):
+    """What the sums need of the atoms of this device, by block: the leading axis."""
+
+    rows: Array
+    owned: Array
+    at: tuple[Array, ...]
+    row: _Rows
+
+
 def species_bounds(species: Array, n_species: int) -> Array:
     """First atom of each species in a sorted `species` (N,), and N at the end, (S + 1,)."""
     return jnp.searchsorted(species, jnp.arange(n_species + 1)).astype(jnp.int32)
@@ -244,36 +253,56 @@ def _sum_over_list(
     over those of `owned` pairs alone."""
     at, metric_rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
     mine = share(plan.shards, species.shape[0])
-    here = tuple(v[mine.atoms] for v in at)
-    row = _rows(potential, species[mine.atoms], plan.dtype)
+    atoms, index = blocks_of(mine).atoms, neighbors.index
     bounds = species_bounds(species, len(potential.elements))
-    rows = jnp.max(neighbors.owned) if owned else neighbors.rows
+    blocks = _Blocks(
+        rows=jnp.max(neighbors.owned, axis=1) if owned else neighbors.rows,
+        owned=neighbors.owned,
+        at=tuple(v[atoms] for v in at),
+        row=_rows(potential, species[atoms], plan.dtype),
+    )
 
-    def all_rows(core: bool) -> tuple[Array, ...]:
-        """The sums and, without `core`, how many neighbours are inside their r0."""
+    def over(block: _Blocks, slots_from: Callable[[Array], Array], core: bool) -> tuple[Array, ...]:
+        """The sums (..., B) over slots (..., CHUNK, B) and, without `core`, how many neighbours are inside their r0."""
+        here, row, own = jax.tree.map(lambda v: v[..., None, :], (block.at, block.row, block.owned))
 
         def chunk(c, sums):
-            j = jax.lax.dynamic_slice_in_dim(neighbors.index, c * CHUNK, CHUNK, 0)
+            j = slots_from(c * CHUNK)
             d = tuple(difference(h, v.at[j].get(mode="promise_in_bounds")) for h, v in zip(here, at, strict=True))
             x, y, z = cartesian((d[0], d[1], d[2]), metric_rows, plan.orthorhombic)
             r2 = x * x + y * y + z * z
             if owned:
-                r2 = jnp.where(c * CHUNK + jnp.arange(CHUNK)[:, None] < neighbors.owned, r2, 0)
+                r2 = jnp.where(c * CHUNK + jnp.arange(CHUNK)[:, None] < own, r2, 0)
             slots = _Slots(j, x, y, z, r2)
             found = terms(row, bounds, slots, core)
             if not core:
                 r0 = _choose(row.r0, bounds, j)
                 found = (*found, ((slots.r2 < r0 * r0) & (slots.r2 > 0)).astype(plan.dtype))
-            return tuple(s + jnp.sum(t, 0) for s, t in zip(sums, found, strict=True))
+            return tuple(s + jnp.sum(t, -2) for s, t in zip(sums, found, strict=True))
 
-        zeros = (jnp.zeros(len(mine.atoms), dtype),) * (width if core else width + 1)
-        return jax.lax.fori_loop(0, (rows + CHUNK - 1) // CHUNK, chunk, zeros)
+        zeros = (jnp.zeros(block.owned.shape, dtype),) * (width if core else width + 1)
+        return jax.lax.fori_loop(jnp.int32(0), (jnp.max(block.rows) + CHUNK - 1) // CHUNK, chunk, zeros)
+
+    def block_by_block(core: bool) -> tuple[Array, ...]:
+        def one(b: Array) -> tuple[Array, ...]:
+            def slots_from(k: Array) -> Array:
+                shape = (1, CHUNK, index.shape[2])
+                return jax.lax.dynamic_slice(index, (b, k, jnp.zeros_like(b)), shape)[0]
+
+            # barrier: what is known of a block is to be copied once, not looked up again in every chunk
+            return over(jax.lax.optimization_barrier(jax.tree.map(lambda v: v[b], blocks)), slots_from, core)
+
+        return jax.lax.map(one, jnp.arange(len(index), dtype=jnp.int32))
+
+    def at_once() -> tuple[Array, ...]:
+        return over(blocks, lambda k: jax.lax.dynamic_slice_in_dim(index, k, CHUNK, 1), core=True)
 
     def core_if_needed() -> tuple[Array, ...]:
-        *sums, inside = all_rows(core=False)
-        return jax.lax.cond(jnp.any(inside > 0), lambda: all_rows(core=True), lambda: tuple(sums))
+        *sums, inside = block_by_block(core=False)
+        return jax.lax.cond(jnp.any(inside > 0), lambda: block_by_block(core=True), lambda: tuple(sums))
 
-    return jax.lax.platform_dependent(cpu=core_if_needed, default=lambda: all_rows(core=True))
+    sums = jax.lax.platform_dependent(cpu=core_if_needed, default=at_once)
+    return tuple(s.reshape(-1)[: len(mine.atoms)] for s in sums)
 
 
 def pair_forces(

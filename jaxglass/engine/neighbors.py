@@ -1,7 +1,8 @@
 """Verlet lists in O(N), built on the device from windows of atoms that lie side by side in memory.
 
-A list is (K, n) for the n atoms of this device: column i holds the neighbours of atom i, unused slots hold i itself
-(distance zero, skipped by the kernel). Nothing is ever dropped silently: counts above capacity, runs of cells longer
+A list is (blocks, K, B): the atoms of this device are divided into blocks of B, so that what belongs to one stays in
+the innermost cache. A column holds the neighbours of one atom, its unused slots hold that atom itself (distance zero,
+skipped by the kernel). Nothing is ever dropped silently: counts above capacity, runs of cells longer
 than planned and a grid too coarse are returned, and `excess` says whether atoms or cell have moved too far for a list.
 
 The candidates of an atom are runs of atoms in the order of their cells (`engine.grid`). Two passes:
@@ -12,8 +13,7 @@ The candidates of an atom are runs of atoms in the order of their cells (`engine
             its next word: one row of the list at a time, for all atoms together.
 
 Every pair belongs to one of its two atoms, each atom owning about half of its pairs and listing those first: sums
-over pairs need only the first `half` rows. Atoms are served in blocks, so that what is being written stays in the
-cache. Indices: i, j atoms; k rows; w windows and their words.
+over pairs need only the first half of the rows. Indices: b blocks; i, j atoms; k rows; w windows and their words.
 """
 
 from collections.abc import Callable
@@ -25,21 +25,23 @@ from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
 from jaxglass.engine.grid import make_grid, runs_of_cells
-from jaxglass.engine.plan import DEPTH, WINDOW, Plan
-from jaxglass.engine.shards import largest, share
+from jaxglass.engine.plan import DEPTH, WINDOW, Plan, rounded_up
+from jaxglass.engine.shards import Share, largest, share
 from jaxglass.model.cell import inverse
 from jaxglass.pytree import pytree
 
-BLOCK = 1024  # atoms served together
+BLOCK = 512  # atoms at most: CHUNK rows of them fit a first-level cache of 32 kB
+
+VECTOR = 16
 
 
 @pytree
 class Neighbors:
     """A list, the state it was built from and what it needed."""
 
-    index: Array  # (K, n) int32
-    rows: Array  # () rows in use: the largest count
-    owned: Array  # (n,) the first so many neighbours of atom i are pairs that i owns
+    index: Array  # (blocks, K, B) int32
+    rows: Array  # (blocks,) rows in use: the largest count
+    owned: Array  # (blocks, B) the first so many neighbours of an atom are pairs that it owns
     reference: Array  # (N, 3) fractional coordinates at building
     cell: Array  # (3, 3) cell at building
     reach: Array  # () A
@@ -47,35 +49,55 @@ class Neighbors:
     run: Array  # () longest run of candidates; more than the plan has windows for means overflow
     coarse: Array  # () true when a grid cell is too small for the stencil
 
+    @property
+    def columns(self) -> Array:
+        """The whole list of one device, (K, N): column i holds the neighbours of atom i."""
+        rows = self.index.shape[1]
+        return jnp.moveaxis(self.index, 1, 0).reshape(rows, -1)[:, : len(self.reference)]
+
+
+def blocks_of(mine: Share) -> Share:
+    """Atoms of this device in blocks of equal size, (blocks, B); the last is filled up with atoms not its own."""
+    n = len(mine.atoms)
+    blocks = -(-n // BLOCK)
+    size = rounded_up(-(-n // blocks), VECTOR)
+    places = jnp.arange(blocks * size, dtype=jnp.int32).reshape(blocks, size)
+    within = jnp.minimum(places, n - 1)
+    return Share(mine.atoms[within], mine.owned[within] & (places < n))
+
 
 @pytree
-class _Columns:
-    """What is known of the n atoms so far."""
+class _Lists:
+    """What is known of the blocks so far."""
 
-    index: Array  # (K, n)
-    found: Array  # (n,) neighbours, whether there was room for them or not
-    owned: Array  # (n,)
+    index: Array  # (blocks, K, B)
+    found: Array  # (blocks, B) neighbours, whether there was room for them or not
+    owned: Array  # (blocks, B)
     run: Array  # () longest run
 
 
-def _in_blocks(serve: Callable[[Array, Array, _Columns], _Columns], atoms: Array, rows: int) -> _Columns:
-    """The columns of `atoms` (n,), which `serve` fills in block by block on a CPU, all at once elsewhere."""
-    n = len(atoms)
+def _by_blocks(serve: Callable[[Array, Share, _Lists], _Lists], mine: Share, rows: int) -> _Lists:
+    """The lists of `mine` (blocks, B), which `serve` fills in block by block on a CPU, all at once elsewhere."""
 
-    def all_blocks(atoms: Array, blocks: int) -> _Columns:
-        size = -(-n // blocks)
-        none = jnp.zeros(n, jnp.int32)
-        columns = _Columns(jnp.broadcast_to(atoms, (rows, n)), none, none, jnp.zeros((), jnp.int32))
+    def empty(atoms: Array) -> _Lists:
+        none = jnp.zeros_like(atoms)
+        index = jnp.broadcast_to(atoms[:, None], (len(atoms), rows, atoms.shape[1]))
+        return _Lists(index, none, none, jnp.zeros((), jnp.int32))
 
-        def block(b, columns):
-            first = jnp.minimum(b * size, n - size)
-            return serve(first, first + jnp.arange(size, dtype=jnp.int32), columns)
+    def block_by_block(mine: Share) -> _Lists:
+        def block(b: Array, lists: _Lists) -> _Lists:
+            return serve(jnp.int32(b), jax.tree.map(lambda v: v[b], mine), lists)
 
-        return jax.lax.fori_loop(jnp.int32(0), jnp.int32(blocks), block, columns)
+        return jax.lax.fori_loop(jnp.int32(0), jnp.int32(len(mine.atoms)), block, empty(mine.atoms))
 
-    return jax.lax.platform_dependent(
-        atoms, cpu=lambda a: all_blocks(a, -(-n // BLOCK)), default=lambda a: all_blocks(a, 1)
-    )
+    def at_once(mine: Share) -> _Lists:
+        shape = mine.atoms.shape
+        one = jax.tree.map(lambda v: v.reshape(1, -1), mine)
+        lists = serve(jnp.int32(0), jax.tree.map(lambda v: v[0], one), empty(one.atoms))
+        index = jnp.moveaxis(lists.index.reshape(rows, *shape), 0, 1)
+        return _Lists(index, lists.found.reshape(shape), lists.owned.reshape(shape), lists.run)
+
+    return jax.lax.platform_dependent(mine, cpu=block_by_block, default=at_once)
 
 
 def _window(row: Array, first: Array) -> Array:
@@ -126,9 +148,9 @@ def _more_words(words: _Words, first: Array, own: Array, other: Array) -> _Words
     return _Words(flat, words.own - jnp.where(own > 0, size, 0), words.other + jnp.where(other > 0, size, 0))
 
 
-def _list(index: Array, column: Array, words: _Words, members: Array, atoms: Array, rows: Array) -> Array:
-    """`index` (K, n) with the neighbours that `words` stand for in so many `rows` of the columns of `atoms` (B,), which
-    begin at `column`."""
+def _list(index: Array, b: Array, words: _Words, members: Array, atoms: Array, rows: Array) -> Array:
+    """`index` (blocks, K, B) with the neighbours that `words` stand for in so many `rows` of block `b`, which holds
+    `atoms` (B,)."""
     flat, size = words.flat, len(atoms)
 
     def write(k, carry):
@@ -137,7 +159,8 @@ def _list(index: Array, column: Array, words: _Words, members: Array, atoms: Arr
         rest = bits & (bits - jnp.uint32(1))
         lowest = _count((bits ^ rest) - jnp.uint32(1))
         j = members.at[(word >> 32).astype(jnp.int32) + lowest].get(mode="promise_in_bounds")
-        index = jax.lax.dynamic_update_slice(index, jnp.where(bits > 0, j, atoms)[None], (k, jnp.int32(column)))
+        row = jnp.where(bits > 0, j, atoms)[None, None]
+        index = jax.lax.dynamic_update_slice(index, row, (b, k, jnp.int32(0)))
         used_up = (rest == 0) & (bits > 0)
         at = at + jnp.where(used_up, size, 0)
         following = flat.at[at].get(mode="promise_in_bounds")
@@ -159,10 +182,10 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     beyond = jnp.zeros(lists.windows * WINDOW, jnp.int32)  # windows may end after the last member
     members = jnp.concatenate([grid.members, beyond])
     row = jax.lax.optimization_barrier(Coordinates(*(c[members] for c in at)))
-    mine = share(plan.shards, fractional.shape[0])
+    mine = blocks_of(share(plan.shards, fractional.shape[0]))
 
-    def serve(column: Array, positions: Array, columns: _Columns) -> _Columns:
-        atoms, ours = mine.atoms[positions], mine.owned[positions]
+    def serve(b: Array, block: Share, done: _Lists) -> _Lists:
+        atoms, ours = block
         here = Coordinates(*(c[atoms] for c in at))
         first, length = (table[grid.cell[atoms]].T for table in runs)
         first = first[:, None] + windows[:, None]
@@ -184,18 +207,18 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
         none = jnp.zeros_like(atoms)
         words, found, owned = jax.lax.fori_loop(0, len(first), look, (_no_words(len(first), len(atoms)), none, none))
         rows = jnp.minimum(jnp.max(found), lists.rows)
-        return _Columns(
-            _list(columns.index, column, words, members, atoms, rows),
-            jax.lax.dynamic_update_slice(columns.found, found, (column,)),
-            jax.lax.dynamic_update_slice(columns.owned, owned, (column,)),
-            jnp.maximum(columns.run, jnp.max(length)),
+        return _Lists(
+            _list(done.index, b, words, members, atoms, rows),
+            done.found.at[b].set(found),
+            done.owned.at[b].set(owned),
+            jnp.maximum(done.run, jnp.max(length)),
         )
 
-    found = _in_blocks(serve, mine.atoms, lists.rows)
+    found = _by_blocks(serve, mine, lists.rows)
     divided = jnp.asarray([g > 1 for g in grid.shape])
     return Neighbors(
         index=found.index,
-        rows=jnp.minimum(jnp.max(found.found), lists.rows),
+        rows=jnp.minimum(jnp.max(found.found, axis=1), lists.rows),
         owned=found.owned,
         reference=fractional,
         cell=cell,
@@ -208,11 +231,11 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
 
 def nobody(plan: Plan, fractional: Array, cell: Array) -> Neighbors:
     """A list without neighbours, in the shape of those that `build` makes."""
-    atoms = share(plan.shards, fractional.shape[0]).atoms
+    atoms = blocks_of(share(plan.shards, fractional.shape[0])).atoms
     none = jnp.zeros((), jnp.int32)
     return Neighbors(
-        index=jnp.broadcast_to(atoms, (plan.lists.rows, len(atoms))),
-        rows=none,
+        index=jnp.broadcast_to(atoms[:, None], (len(atoms), plan.lists.rows, atoms.shape[1])),
+        rows=jnp.zeros(len(atoms), jnp.int32),
         owned=jnp.zeros_like(atoms),
         reference=fractional,
         cell=cell,

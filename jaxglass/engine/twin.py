@@ -35,7 +35,7 @@ def energy(
     """Total potential energy (eV), differentiable in `potential`, `fractional` (N, 3) and `cell` (3, 3)."""
     charges, k = potential.charges[species], potential.coulomb_constant
     return (
-        pair_energy(plan, potential, species, fractional, cell, neighbors.index)
+        pair_energy(plan, potential, species, fractional, cell, neighbors.columns)
         + mesh_energy(plan.mesh, charges, k, fractional, cell)
         + ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
     )

@@ -24,7 +24,7 @@ import numpy as np
 
 from jaxglass.errors import ConfigError
 from jaxglass.model.potential import Potential
-from jaxglass.model.system import System
+from jaxglass.model.system import System, memory_order
 
 #: Oxygens of an oxide for each of its cations.
 OXYGENS = {"Li": 0.5, "B": 1.5, "P": 2.5, "Si": 2.0}
@@ -49,7 +49,7 @@ class Notched:
 
 
 def supercell(system: System, copies: tuple[int, int, int]) -> System:
-    """`copies` of the cell along its three vectors, momenta included; atoms stay sorted by species.
+    """`copies` of the cell along its three vectors, momenta included, in `memory_order`.
 
     Raises `ConfigError` for fewer than one copy.
     """
@@ -57,8 +57,8 @@ def supercell(system: System, copies: tuple[int, int, int]) -> System:
         raise ConfigError(f"supercell = {copies}: needs at least one copy along every axis")
     shifts = np.array(list(product(*map(range, copies))), float)
     species = np.tile(system.species, len(shifts))
-    order = np.argsort(species, kind="stable")
     fractional = ((np.asarray(system.fractional) + shifts[:, None]) / copies).reshape(-1, 3)
+    order = memory_order(species, fractional)
     return replace(
         system,
         fractional=jnp.asarray(fractional[order]),

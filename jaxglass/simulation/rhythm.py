@@ -16,7 +16,7 @@ from jaxglass.simulation.block import Health, Rhythm
 
 MARGIN = 1.2  # travel grows from block to block; stay this factor below the skin
 SMALLEST_SKIN = 0.25  # A
-PAIR_SHARE, REBUILD_COST = 0.65, 1.0  # of a force evaluation: the pair sum in it; one renewal
+PAIR_SHARE, REBUILD_COST = 0.65, 1.4  # of a force evaluation: the pair sum in it; one renewal
 
 
 def first_pace(temperature_K: float, timestep: float) -> float:
