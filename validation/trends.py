@@ -23,6 +23,7 @@ from jaxglass.analysis.structure import Structure, analyse_structure
 from jaxglass.manifest import versions
 from jaxglass.model.trajectory import Trajectory
 from validation.library import Glass, glasses
+from validation.trend import Trend, trend_line
 
 FOLDER = Path(__file__).parent
 SMALL, LARGE = (2, 6), (7, 20)  # formers in a ring
@@ -78,27 +79,6 @@ QUANTITIES = (
 )
 
 
-@dataclass(frozen=True)
-class Trend:
-    """`mean` and `error` (C,) by composition, `slope` and its standard error per mol % Li2O."""
-
-    name: str
-    unit: str
-    paper: str | None
-    li2o: list[float]
-    mean: list[float]
-    error: list[float]
-    slope: float
-    slope_error: float
-
-    @property
-    def found(self) -> str:
-        """What our glasses say: up, down, or not resolved."""
-        if abs(self.slope) <= 2 * self.slope_error:
-            return "not resolved"
-        return "up" if self.slope > 0 else "down"
-
-
 def measure(glass: Glass) -> Measured:
     """All analyses of one glass."""
     atoms = glass.atoms()
@@ -109,24 +89,6 @@ def measure(glass: Glass) -> Measured:
     loops = persistent_loops(symbols, fractional, cell)
     apf = accumulated_persistence(loops.births, loops.deaths, len(symbols)).total
     return Measured(glass, analyse_structure(frame), analyse_rings(frame), apf)
-
-
-def trend(quantity: Quantity, found: list[Measured]) -> Trend:
-    """Means over seeds, and a straight line through all glasses."""
-    x = np.array([m.glass.li2o for m in found])
-    y = np.array([quantity.read(m) for m in found])
-    groups = [y[x == level] for level in np.unique(x)]
-    line, covariance = np.polyfit(x, y, 1, cov=True)
-    return Trend(
-        quantity.name,
-        quantity.unit,
-        quantity.paper,
-        np.unique(x).tolist(),
-        [float(g.mean()) for g in groups],
-        [float(g.std(ddof=1) / np.sqrt(len(g))) for g in groups],
-        float(line[0]),
-        float(np.sqrt(covariance[0, 0])),
-    )
 
 
 def draw(trends: list[Trend], path: Path) -> None:
@@ -145,7 +107,8 @@ def draw(trends: list[Trend], path: Path) -> None:
 def main() -> int:
     """Measure the library, keep and print the trends."""
     found = [measure(glass) for glass in glasses()]
-    trends = [trend(quantity, found) for quantity in QUANTITIES]
+    li2o = np.array([m.glass.li2o for m in found])
+    trends = [trend_line(q.name, q.unit, q.paper, li2o, np.array([q.read(m) for m in found])) for q in QUANTITIES]
     draw(trends, FOLDER / "trends.png")
     kept = {
         "date": date.today().isoformat(),

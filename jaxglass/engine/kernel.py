@@ -351,6 +351,20 @@ def pair_energy(
     return Energy(add(plan.shards, jnp.sum(sums[0])), add(plan.shards, strain))
 
 
+def pair_virials(
+    plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, neighbors: Neighbors
+) -> Array:
+    """Strain derivative (eV) of the pair energy by atom, half of each pair to either, (n, 3, 3)."""
+
+    def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
+        return _virial_terms(_force_over_distance(plan, row, bounds, slots, core), slots)
+
+    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 6, plan.dtype)
+    xx, yy, zz, yz, xz, xy = sums
+    rows = [jnp.stack(row, -1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
+    return -0.5 * jnp.stack(rows, -2).astype(cell.dtype)
+
+
 def _virial_terms(f: Array, slots: _Slots) -> tuple[Array, ...]:
     x, y, z = slots.x, slots.y, slots.z
     return f * x * x, f * y * y, f * z * z, f * y * z, f * x * z, f * x * y

@@ -108,7 +108,7 @@ def half_mesh_fold(m3: int) -> np.ndarray:
     return fold
 
 
-class _Stencil(NamedTuple):
+class Stencil(NamedTuple):
     """Where the splines of each atom lie: `start` (N, 3) first point on the padded mesh, `between` (N, 3) the place
     u_a between points, `weights` and `slopes` per axis (N, p)."""
 
@@ -118,7 +118,8 @@ class _Stencil(NamedTuple):
     slopes: tuple[Array, Array, Array]
 
 
-def _stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> _Stencil:
+def stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> Stencil:
+    """Splines of atoms at `fractional`, three arrays (N,)."""
     start, between, weights, slopes = [], [], [], []
     for x, size in zip(fractional, mesh.shape, strict=True):
         x = (x - jnp.floor(x)) * size
@@ -130,10 +131,10 @@ def _stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> _Sten
         slopes.append(jnp.stack(d, 1))
     wx, wy, wz = weights
     dx, dy, dz = slopes
-    return _Stencil(jnp.stack(start, 1), jnp.stack(between, 1), (wx, wy, wz), (dx, dy, dz))
+    return Stencil(jnp.stack(start, 1), jnp.stack(between, 1), (wx, wy, wz), (dx, dy, dz))
 
 
-def _spread(mesh: Mesh, at: _Stencil, charge: Array) -> Array:
+def spread(mesh: Mesh, at: Stencil, charge: Array) -> Array:
     """Charge density on the mesh: the block of order^3 points of every atom, added on a mesh with low padding."""
     padding = mesh.order - 1
     empty = jnp.zeros([m + padding for m in mesh.shape], charge.dtype)
@@ -163,7 +164,20 @@ def _spread(mesh: Mesh, at: _Stencil, charge: Array) -> Array:
     return padded
 
 
-def _gather(mesh: Mesh, at: _Stencil, potential: Array) -> Array:
+def interpolate(mesh: Mesh, at: Stencil, potential: Array) -> Array:
+    """The potential on the mesh at every atom, (N,)."""
+    padding = mesh.order - 1
+    padded = jnp.pad(potential, [(padding, 0)] * 3, mode="wrap")
+
+    def value(atom):
+        start, (wx, wy, wz) = atom
+        phi = jax.lax.dynamic_slice(padded, (start[0], start[1], start[2]), (mesh.order,) * 3)
+        return wx @ (phi @ wz @ wy)
+
+    return jax.lax.map(value, (at.start, at.weights), batch_size=GATHERED)
+
+
+def gather(mesh: Mesh, at: Stencil, potential: Array) -> Array:
     """Gradient of the interpolated potential with respect to mesh coordinates, (N, 3)."""
     padding = mesh.order - 1
     padded = jnp.pad(potential, [(padding, 0)] * 3, mode="wrap")
@@ -205,8 +219,8 @@ def mesh_forces(
     transforms the whole mesh: an exchange would take longer. Only gathering is divided.
     """
     charge = charges.astype(dtype)
-    at = _stencil(mesh, fractional, dtype)
-    density_k = jnp.fft.rfftn(_spread(mesh, at, charge))
+    at = stencil(mesh, fractional, dtype)
+    density_k = jnp.fft.rfftn(spread(mesh, at, charge))
     green, k, k2 = reciprocal_terms(mesh, cell, dtype)
     scale = (4 * np.pi * coulomb_constant / cell_volume(cell)).astype(dtype)
     potential = jnp.fft.irfftn(density_k * (green * (scale * math.prod(mesh.shape))), s=mesh.shape)
@@ -214,7 +228,7 @@ def mesh_forces(
     own = scale * jnp.stack([jnp.einsum("xyz,x,y,z->", green, *mode) for mode in modes])  # E of q = 1: sum_a own/2 cos
     mine = share(shards, len(charge)).atoms
     near = jax.tree.map(lambda x: x[mine], at) if shards > 1 else at
-    slope = _gather(mesh, near, potential)
+    slope = gather(mesh, near, potential)
     slope = slope + np.pi * charge[mine, None] * own * jnp.sin(2 * np.pi * near.between)
     per_axis = -charge[mine, None] * slope * jnp.asarray(mesh.shape, dtype)  # dE/d fractional, sign of a force
     forces = per_axis.astype(cell.dtype) @ inverse(cell).T
