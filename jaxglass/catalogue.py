@@ -44,7 +44,14 @@ def check_analyses(config: Config) -> None:
 
     `ConfigError` for settings, `InputDataError` for the file of the curve.
     """
-    for settings in (structure_settings, scattering_settings, ring_settings, topology_settings, switching_cutoffs, measured_glass):
+    for settings in (
+        structure_settings,
+        scattering_settings,
+        ring_settings,
+        topology_settings,
+        switching_cutoffs,
+        measured_glass,
+    ):
         settings(config)
 
 
