@@ -40,8 +40,8 @@ def composition_of(symbols: Sequence[str]) -> dict[str, int]:
 
 
 def voigt(tensor: np.ndarray) -> np.ndarray:
-    """Components xx yy zz yz xz xy, (6,)."""
-    return np.array([tensor[a, b] for a, b in VOIGT])
+    """Components xx yy zz yz xz xy of (..., 3, 3), (..., 6)."""
+    return np.stack([tensor[..., a, b] for a, b in VOIGT], axis=-1)
 
 
 def run_evaluate(config: Config, path: Path) -> None:

@@ -68,6 +68,16 @@ def fracture(config: Config, directory: RunDirectory) -> None:
     run_fracture(config, directory)
 
 
+def bond_switching(config: Config, directory: RunDirectory) -> None:
+    """Bonds in the strain steps of the fracture against the unstrained glass, or in the glass's own frames."""
+    from jaxglass.report.run_record import STRAIN_STEPS
+    from jaxglass.trajectories import read_trajectory as read_file
+
+    steps = directory.path / STRAIN_STEPS
+    trajectory = read_file(steps) if steps.exists() else read_trajectory(directory)
+    directory.add_results(**ANALYSES["bond_switching"].measure(trajectory, config))
+
+
 def report(config: Config, directory: RunDirectory) -> None:
     """Draw the figures and write report.html."""
     from jaxglass.report.html import write_report
@@ -82,6 +92,7 @@ STAGES: Mapping[str, Callable[[Config, RunDirectory], None]] = {
     **{analysis: partial(measure, analysis) for analysis in ANALYSES},
     "elastic": elastic,
     "fracture": fracture,
+    "bond_switching": bond_switching,
     "report": report,
 }
 

@@ -107,3 +107,77 @@ def trends(found: Sequence[Found]) -> list[Trend]:
         trend_line(name, unit, paper, li2o, np.array([one.value(name) for one in found]))
         for name, (_, unit, paper) in QUANTITIES.items()
     ]
+
+
+def draw(found: Sequence[Found], lines: Sequence[Trend], path: Path) -> None:
+    """Stress-strain curves by composition, and one panel per quantity."""
+    from matplotlib.figure import Figure
+
+    from jaxglass.report.reference import load_references
+
+    figure = Figure(figsize=(7.5, 7.0), layout="constrained")
+    panels = figure.subplots(2, 3).ravel()
+    levels = lines[0].li2o
+    for one in found:
+        curve, color = one.fracture["stress_strain"], f"C{levels.index(one.glass.li2o)}"
+        label = f"{one.glass.li2o:.1f} %" if one.glass.seed == SEEDS[0] else None
+        panels[0].plot(curve["strain"]["values"], curve["stress"]["values"], color=color, lw=0.8, label=label)
+    panels[0].set(xlabel="strain", title="stress along z (GPa)")
+    panels[0].legend(fontsize=7, title="Li2O", title_fontsize=7)
+    for panel, line in zip(panels[1:], lines, strict=True):
+        panel.errorbar(line.li2o, line.mean, yerr=line.error, fmt="o-", ms=5, capsize=3, color="#0072B2", lw=1)
+        panel.set(xlabel="Li2O (mol %)", title=f"{line.name.replace('_', ' ')}" + _unit(line.unit))
+        if line.name == "toughness":
+            points = load_references().toughness_series()
+            panel.plot([p.li2o for p in points], [p.value for p in points], "ks--", ms=4, lw=0.8, label="SEPB")
+            panel.legend(fontsize=7)
+    for panel in panels:
+        panel.title.set_fontsize(9)
+        panel.tick_params(labelsize=8)
+    figure.savefig(path, dpi=160, metadata={"Software": None})
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "1" else f" ({unit})"
+
+
+def keep(found: Sequence[Found]) -> list[Trend]:
+    """Write `mechanics.json` and `mechanics.png`."""
+    lines = trends(found)
+    draw(found, lines, FOLDER / "mechanics.png")
+    kept = {
+        "date": date.today().isoformat(),
+        "versions": versions(),
+        "settings": SETTINGS,
+        "glasses": [
+            {"name": one.glass.name, "li2o": one.glass.li2o, "seed": one.glass.seed, **_kept(one)} for one in found
+        ],
+        "errors": "standard error over seeds; slopes per mol % Li2O over all glasses",
+        "trends": [asdict(line) | {"found": line.found} for line in lines],
+    }
+    (FOLDER / "mechanics.json").write_text(json.dumps(kept, indent=1) + "\n")
+    return lines
+
+
+def _kept(one: Found) -> dict[str, Any]:
+    fracture = {
+        key: one.fracture[key]
+        for key in ("energy_release", "toughness", "strength", "broken", "crack_area", "notch", "stress_strain")
+    }
+    elastic = {key: one.elastic[key] for key in ("C11", "C12", "C44", "young_modulus", "poisson_ratio")}
+    return {"elastic": elastic, "fracture": fracture}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Command line."""
+    folder = Path(arguments[0] if arguments else "outputs/mechanics").resolve()
+    run(folder)
+    for line in keep(read(folder)):
+        values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
+        slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
+        print(f"{line.name:16} {values} {line.unit}   {slope}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

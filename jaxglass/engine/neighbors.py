@@ -17,6 +17,7 @@ over pairs need only the first half of the rows. Indices: b blocks; i, j atoms; 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -25,7 +26,7 @@ from jax import Array
 
 from jaxglass.engine.coordinates import Coordinates, cartesian, difference, encode, metric
 from jaxglass.engine.grid import make_grid, runs_of_cells
-from jaxglass.engine.plan import DEPTH, WINDOW, Plan, rounded_up
+from jaxglass.engine.plan import CHUNK, DEPTH, WINDOW, Lists, Plan, rounded_up
 from jaxglass.engine.shards import Share, largest, share
 from jaxglass.model.cell import inverse
 from jaxglass.pytree import pytree
@@ -229,6 +230,17 @@ def build(plan: Plan, fractional: Array, cell: Array, reach: Array) -> Neighbors
     )
 
 
+def complete(plan: Plan, fractional: Array, cell: Array, reach: float) -> tuple[Plan, Neighbors]:
+    """The list and a plan with room for it, found on the host by trying: for single frames, not for dynamics."""
+    while True:
+        near = _build(plan, jnp.asarray(fractional), jnp.asarray(cell), jnp.asarray(reach))
+        windows, rows = -(-int(near.run) // WINDOW), rounded_up(int(near.needed), CHUNK)
+        if windows <= plan.lists.windows and rows <= plan.lists.rows:
+            return plan, near
+        lists = Lists(plan.lists.grid, max(windows, plan.lists.windows), max(rows, plan.lists.rows))
+        plan = replace(plan, lists=lists)
+
+
 def nobody(plan: Plan, fractional: Array, cell: Array) -> Neighbors:
     """A list without neighbours, in the shape of those that `build` makes."""
     atoms = blocks_of(share(plan.shards, fractional.shape[0])).atoms
@@ -244,6 +256,9 @@ def nobody(plan: Plan, fractional: Array, cell: Array) -> Neighbors:
         run=none,
         coarse=jnp.zeros((), bool),
     )
+
+
+_build = jax.jit(build, static_argnums=0)
 
 
 def excess(neighbors: Neighbors, fractional: Array, cell: Array, interaction: float | Array) -> Array:

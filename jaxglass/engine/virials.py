@@ -5,7 +5,8 @@
 phi_i is the mesh potential at atom i, so that sum_i W_i is the strain derivative of the total energy, term by term:
 with g(k) = (4 pi k_e/V) w exp(-k^2/4 alpha^2)/k^2 and D_ab(k) = 2 k_a k_b (1/k^2 + 1/4 alpha^2) - delta_ab,
 
-    W_i,ab (mesh) = 1/2 q_i sum_m spline_i(m) FFT^-1[g D_ab rho](m) - 1/2 q_i^2 sum_c cos(2 pi u_ic) sum_k g D_ab cloud_c
+    W_i,ab (mesh) = 1/2 q_i sum_m spline_i(m) FFT^-1[g D_ab rho](m)
+                    - 1/2 q_i^2 sum_c cos(2 pi u_ic) sum_k g D_ab cloud_c
 
 W_i/volume summed over atoms is the static stress, tension positive, as is LAMMPS's `compute stress/atom` without its
 kinetic part. Indices: i, j atoms; a, b, c axes; m mesh points. One device.

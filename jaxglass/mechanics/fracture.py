@@ -17,6 +17,7 @@ from jaxglass.errors import NumericalError
 from jaxglass.mechanics.fracture_results import fracture_results
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.protocols.fracture import FractureProtocol
+from jaxglass.report.run_record import STRAIN_STEPS
 from jaxglass.report.thermo import read_thermo
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.progress import Progress
@@ -57,6 +58,7 @@ def run_fracture(config: Config, directory: RunDirectory) -> None:
     configure(config.get("engine.device"), config.get("engine.cores") or available_cores())
     from jaxglass.dynamics.ensembles import mean_pressure
     from jaxglass.mechanics.glass import plan_for, read_glass
+    from jaxglass.mechanics.snapshots import write_snapshots
     from jaxglass.protocols.notch import cut_notch, supercell
     from jaxglass.simulation.lane import Lane
     from jaxglass.simulation.run import run_lane
@@ -92,8 +94,16 @@ def run_fracture(config: Config, directory: RunDirectory) -> None:
 
     with RunDirectory(directory.path / "fracture") as folder:
         lane = Lane(folder, stages, notched.system, notched.potential, plan, int(config.get("seed")), after_stage)
-        trajectory = run_lane(lane, progress).trajectory
-    found = read_fracture(directory.path / "fracture", trajectory, protocol)
+        finished = run_lane(lane, progress)
+    found = read_fracture(directory.path / "fracture", finished.trajectory, protocol)
+    write_snapshots(
+        directory.path / STRAIN_STEPS,
+        found.frames,
+        found.strain,
+        found.stress,
+        notched.potential,
+        replace(finished.plan, shards=1),
+    )
     directory.add_results(fracture=fracture_results(found, notched, settings, directory.results().get("elastic")))
 
 

@@ -58,6 +58,7 @@ def comparison(record: RunRecord, references: ReferenceTable) -> list[Row]:
         _angles,
         _oxygen,
         _agreement,
+        _mechanics,
     ]
     return [row for part in parts for row in part(record, references)]
 
@@ -166,6 +167,24 @@ def _agreement(record: RunRecord, references: ReferenceTable) -> list[Row]:
     note = "One convention more or less is worth as much: see the table of conventions."
     paper = f"{references.paper_r_chi():g} % (38 mol %)"
     return [Row("R_χ of T(r)", "against the measured curve", value_text(shown), why_text(entry), paper, "0", note)]
+
+
+def _mechanics(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    """E, nu, G_c and K_Ic."""
+    rows = []
+    for name, key in (("Young's modulus", "young_modulus"), ("Poisson ratio", "poisson_ratio")):
+        if key in record.elastic:
+            trend = f"{references.paper_trend(key)} with Li2O" if key == "young_modulus" else "not available"
+            rows.append(_row(name, "300 K, finite strain", record.elastic[key], trend, NONE, ""))
+    if record.fracture:
+        measured = {point.li2o: point.value for point in references.toughness_series()}
+        value = measured.get(record.li2o or 0.0)
+        experiment = f"{value:g} MPa m^0.5 (SEPB, the paper)" if value else NONE
+        trend = f"{references.paper_trend('fracture_toughness')} with Li2O"
+        release, toughness = record.fracture["energy_release"], record.fracture["toughness"]
+        rows.append(_row("G_c", "work over ligament", release, "not available", NONE, ""))
+        rows.append(_row("K_Ic", "plane strain", toughness, trend, experiment, "One crack: see the spread of seeds."))
+    return rows
 
 
 def _cutoff_of(record: RunRecord, key: str) -> str:

@@ -17,7 +17,7 @@ from jaxglass.report.view3d import view_section
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
 STYLE = Path(__file__).with_name("report.css")
-NAMED_STAGES = ("glass", "input", "structure", "rings", "topology", "melt_quench", "provenance")
+NAMED_STAGES = ("glass", "input", "structure", "rings", "topology", "melt_quench", "bond_switching", "provenance")
 
 
 def write_report(run_dir: Path) -> Path:
@@ -109,7 +109,8 @@ def _figure_section(figures: Sequence[ReportFigure]) -> str:
     if not figures:
         return ""
     shown = "".join(
-        f'<figure><img alt="{escape(figure.title)}" src="data:image/png;base64,{inline(figure.path)}">'
+        f'<figure><img alt="{escape(figure.title)}" '
+        f'src="data:image/{figure.path.suffix[1:]};base64,{inline(figure.path)}">'
         f"<figcaption><strong>{escape(figure.title)}.</strong> {escape(figure.caption)}</figcaption>"
         "</figure>\n"
         for figure in figures

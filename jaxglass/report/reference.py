@@ -57,6 +57,11 @@ class ReferenceTable:
         values = self.entries["density"]["values"]
         return [Point(float(x), v) for x, v in sorted(values.items(), key=lambda item: float(item[0]))]
 
+    def toughness_series(self) -> list["Point"]:
+        """The measured K_Ic (MPa m^0.5) by composition that are known as numbers."""
+        values = self.entries["fracture_toughness"]["values"]
+        return [Point(float(x), v) for x, v in sorted(values.items(), key=lambda item: float(item[0]))]
+
     def bond_length(self, name: str) -> ReferenceRange:
         """Range of a bond length (A): "B-O_in_BO4", "B-O_in_BO3", "P-O" or "Li-O"."""
         entry = self.entries["bond_lengths"][name]

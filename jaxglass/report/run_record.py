@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from jaxglass.analysis.bonds import CUTOFFS
@@ -12,19 +13,25 @@ from jaxglass.errors import InputDataError
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.report.thermo import ThermoHistory, read_thermo
 from jaxglass.structures import read_frame
+from jaxglass.trajectories import read_trajectory
 
+STRAIN_STEPS = "fracture/steps.extxyz.gz"
 STRUCTURES = ("glass.extxyz", "structure.extxyz")  # made here, or the last frame of a file that was analysed
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """results.json, config.yaml, manifest.json, thermo.csv and the last `frame`; what is missing is empty or None."""
+    """What the files of a run hold; what is missing is empty or None.
+
+    `results` of results.json, the last `frame`, and the steps of a fracture, `strained`.
+    """
 
     results: Mapping
     config: Mapping
     manifest: Mapping
     thermo: ThermoHistory | None
     frame: Trajectory | None = None
+    strained: Trajectory | None = None
 
     @property
     def glass(self) -> Mapping:
@@ -50,6 +57,26 @@ class RunRecord:
     def topology(self) -> Mapping:
         """Loops by persistent homology."""
         return self.results.get("topology") or {}
+
+    @property
+    def elastic(self) -> Mapping:
+        """Elastic constants."""
+        return self.results.get("elastic") or {}
+
+    @property
+    def fracture(self) -> Mapping:
+        """The fracture of a notched supercell."""
+        return self.results.get("fracture") or {}
+
+    @property
+    def bond_switching(self) -> Mapping:
+        """What became of the bonds."""
+        return self.results.get("bond_switching") or {}
+
+    def strain(self, frames: int | None) -> np.ndarray | None:
+        """Strains of the fracture (F,), if it has so many `frames`."""
+        found = ((self.fracture.get("stress_strain") or {}).get("strain") or {}).get("values")
+        return np.array(found) if found and len(found) == frames else None
 
     @property
     def cutoffs(self) -> dict[str, float]:
@@ -92,12 +119,14 @@ def read_run(run_dir: Path) -> RunRecord:
     config_file = run_dir / "config.yaml"
     config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else None
     frames = (run_dir / name for name in STRUCTURES)
+    steps = run_dir / STRAIN_STEPS
     return RunRecord(
         results,
         config or {},
         _json(run_dir / "manifest.json") or {},
         read_thermo(run_dir / "thermo.csv"),
         next((read_frame(path) for path in frames if path.exists()), None),
+        read_trajectory(steps) if steps.exists() else None,
     )
 
 

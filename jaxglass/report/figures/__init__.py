@@ -7,9 +7,16 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
+from jaxglass.report.figures.mechanics import (
+    elastic_figure,
+    stress_strain_figure,
+    switching_figure,
+    toughness_figure,
+)
 from jaxglass.report.figures.rings import ring_figure
 from jaxglass.report.figures.run import density_figure, history_figure
 from jaxglass.report.figures.scattering import correlation_figure, structure_factor_figure
+from jaxglass.report.figures.snapshots import snapshot_figure, write_animation
 from jaxglass.report.figures.structure import (
     angle_figure,
     bridge_figure,
@@ -25,7 +32,7 @@ from jaxglass.report.run_record import RunRecord
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure in the report: PNG file, what a reader sees in it, and a line for those who cannot see it."""
+    """A figure in the report: PNG or GIF file, what a reader sees in it, and a line for those who cannot see it."""
 
     path: Path
     title: str
@@ -33,7 +40,7 @@ class ReportFigure:
 
 
 def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) -> list[ReportFigure]:
-    """Every figure that the run has data for, written as PNG into `folder`."""
+    """Every figure that the run has data for, written into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings: tuple[tuple[str, str, Callable[[RunRecord], Drawing]], ...] = (
         ("density", "Density against composition", partial(density_figure, references=references)),
@@ -47,6 +54,11 @@ def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) ->
         ("rings", "Rings", ring_figure),
         ("persistence", "Persistence diagram of loops", diagram_figure),
         ("apf", "Accumulated persistence of loops", apf_figure),
+        ("elastic", "Stress against small strains", elastic_figure),
+        ("stress_strain", "Fracture: stress against strain", stress_strain_figure),
+        ("snapshots", "Fracture: the notched glass", snapshot_figure),
+        ("bond_switching", "Bond switching", switching_figure),
+        ("toughness", "Fracture toughness against composition", partial(toughness_figure, references=references)),
         ("g_r_cations", "Pair distributions among cations", partial(pair_figure, with_oxygen=False)),
         ("history", "How the glass was made", history_figure),
     )
@@ -58,4 +70,6 @@ def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) ->
                 figure, caption = drawing
                 figure.savefig(folder / f"{name}.png", metadata={"Software": None})
                 written.append(ReportFigure(folder / f"{name}.png", title, caption))
+        if words := write_animation(record, folder / "fracture.gif"):
+            written.append(ReportFigure(folder / "fracture.gif", "Fracture, animated", words))
     return written
