@@ -81,8 +81,9 @@ def test_supercell_holds_every_copy(system, copies):
     after = pair_list(places, np.asarray(found.cell), 4.0)
     assert len(after.i) == np.prod(copies) * len(before.i)
     velocities = [np.asarray(s.momenta / s.masses[:, None]) for s in (system, found)]
-    home = (places * copies)[:, None] - origin
-    np.testing.assert_array_equal(velocities[1][(np.abs(home) < 1e-9).all(2).any(1)], velocities[0])
+    copy, atom = np.nonzero((np.abs((places * copies)[:, None] - origin) < 1e-9).all(2))
+    assert sorted(atom) == list(range(len(origin)))
+    np.testing.assert_array_equal(velocities[1][copy], velocities[0][atom])
 
 
 def test_supercell_of_no_copies_is_refused(system):

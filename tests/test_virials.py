@@ -58,14 +58,14 @@ def test_the_mesh_gives_each_charge_its_own_part():
 
 
 def test_a_pair_is_shared_by_its_two_atoms():
-    potential, species = ionic(np.array([0.0, 0.0, 0.0, 0.0]))
-    potential = replace(potential, A=potential.A + 100.0, C=potential.C + 5.0)
+    potential, species = ionic(np.array([-1e-4, -1e-4, 1e-4, 1e-4]))
+    potential = replace(potential, A=potential.A + 1000.0, C=potential.C + 5.0)
     cell, r = 40.0 * np.eye(3), np.array([1.6, 2.2])
     positions = np.array([[1, 1, 1], [1 + r[0], 1, 1], [20, 20, 20], [20, 20 + r[1], 20.0]])
     structure = Structure(species, positions / 40.0, cell)
     where, plan = tuple(jnp.asarray(x) for x in structure), plan_for(potential, structure)
     found = np.asarray(pair_virials(plan, potential, *where, neighbors(plan, *where[1:])))
-    slope = -100 / 0.3 * np.exp(-r / 0.3) + 6 * 5.0 / r**7
+    slope = -1000 / 0.3 * np.exp(-r / 0.3) + 6 * 5.0 / r**7
     expected = np.zeros((4, 3, 3))
     expected[:2, 0, 0], expected[2:, 1, 1] = 0.5 * r[0] * slope[0], 0.5 * r[1] * slope[1]
     within("pair part, eV", np.abs(found - expected).max(), 1e-5)

@@ -246,10 +246,9 @@ def _sum_over_list(
     neighbors: Neighbors,
     terms: Callable[[_Rows, Array, _Slots, bool], tuple[Array, ...]],
     width: int,
-    dtype,
     owned: bool = False,
 ) -> tuple[Array, ...]:
-    """Sums (n,), in `dtype`, of the `width` values that `terms` gives over the neighbours of this device's atoms, or
+    """Sums (n,) of the `width` values that `terms` gives over the neighbours of this device's atoms, or
     over those of `owned` pairs alone."""
     at, metric_rows = encode(fractional, plan.dtype), metric(cell, plan.dtype)
     mine = share(plan.shards, species.shape[0])
@@ -280,7 +279,7 @@ def _sum_over_list(
                 found = (*found, ((slots.r2 < r0 * r0) & (slots.r2 > 0)).astype(plan.dtype))
             return tuple(s + jnp.sum(t, -2) for s, t in zip(sums, found, strict=True))
 
-        zeros = (jnp.zeros(block.owned.shape, dtype),) * (width if core else width + 1)
+        zeros = (jnp.zeros(block.owned.shape, plan.dtype),) * (width if core else width + 1)
         return jax.lax.fori_loop(jnp.int32(0), (jnp.max(block.rows) + CHUNK - 1) // CHUNK, chunk, zeros)
 
     def block_by_block(core: bool) -> tuple[Array, ...]:
@@ -323,7 +322,7 @@ def pair_forces(
         return (*forces, *_virial_terms(f, slots)) if derivatives else forces
 
     width = 9 if derivatives else 3
-    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, width, plan.dtype)
+    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, width)
     forces = jnp.stack(sums[:3], 1).astype(cell.dtype)
     if not derivatives:
         return Forces(forces, jnp.zeros((3, 3), cell.dtype))
@@ -346,9 +345,9 @@ def pair_energy(
         f = _force_over_distance(plan, row, bounds, slots, core)
         return (_pair_energy(plan, row, bounds, slots, core), *_virial_terms(f, slots))
 
-    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 7, cell.dtype, owned=True)
+    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 7, owned=True)
     strain = _strain_from_virial(sums[1:], cell.dtype)
-    return Energy(add(plan.shards, jnp.sum(sums[0])), add(plan.shards, strain))
+    return Energy(add(plan.shards, jnp.sum(sums[0], dtype=cell.dtype)), add(plan.shards, strain))
 
 
 def pair_virials(
@@ -359,7 +358,7 @@ def pair_virials(
     def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
         return _virial_terms(_force_over_distance(plan, row, bounds, slots, core), slots)
 
-    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 6, plan.dtype)
+    sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 6)
     xx, yy, zz, yz, xz, xy = sums
     rows = [jnp.stack(row, -1) for row in ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))]
     return -0.5 * jnp.stack(rows, -2).astype(cell.dtype)

@@ -16,7 +16,7 @@ FORMERS = ("B", "P", "Si")
 def elastic_figure(record: RunRecord) -> Drawing:
     """Stress against strain in six directions, and the straight lines through them."""
     elastic = record.elastic
-    if not elastic:
+    if "stress_strain" not in elastic:
         return None
     strain = np.array(elastic["stress_strain"]["strain"]["values"])
     figure = Figure(figsize=(WIDTH, 3.6))
@@ -37,7 +37,7 @@ def elastic_figure(record: RunRecord) -> Drawing:
 def stress_strain_figure(record: RunRecord) -> Drawing:
     """The work of fracture under its curve."""
     fracture = record.fracture
-    if not fracture:
+    if "stress_strain" not in fracture:
         return None
     curve = fracture["stress_strain"]
     strain, stress = np.array(curve["strain"]["values"]), np.array(curve["stress"]["values"])
