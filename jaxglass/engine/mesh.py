@@ -14,6 +14,7 @@ Indices: i atoms; a, b axes; m aliases; n mesh wave numbers.
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,8 +26,6 @@ from jax import Array
 from jaxglass.engine.shards import share
 from jaxglass.model.cell import cell_volume, inverse
 from jaxglass.units import COULOMB
-
-GATHERED = 128  # atoms whose blocks of potential are read together
 
 
 class Mesh(NamedTuple):
@@ -120,18 +119,15 @@ class Stencil(NamedTuple):
 
 def stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> Stencil:
     """Splines of atoms at `fractional`, three arrays (N,)."""
-    start, between, weights, slopes = [], [], [], []
-    for x, size in zip(fractional, mesh.shape, strict=True):
-        x = (x - jnp.floor(x)) * size
-        base = jnp.minimum(jnp.floor(x), size - 1)
-        start.append(base.astype(jnp.int32))
-        between.append((x - base).astype(dtype))
-        w, d = spline_weights(between[-1], mesh.order)
-        weights.append(jnp.stack(w, 1))
-        slopes.append(jnp.stack(d, 1))
-    wx, wy, wz = weights
-    dx, dy, dz = slopes
-    return Stencil(jnp.stack(start, 1), jnp.stack(between, 1), (wx, wy, wz), (dx, dy, dz))
+    size = jnp.asarray(mesh.shape, fractional[0].dtype)
+    x = jnp.stack(fractional, 1)
+    x = (x - jnp.floor(x)) * size
+    base = jnp.minimum(jnp.floor(x), size - 1)
+    between = (x - base).astype(dtype)
+    weights, slopes = (jnp.stack(spline, 2) for spline in spline_weights(between, mesh.order))  # (N, 3, p)
+    wx, wy, wz = (weights[:, a] for a in range(3))
+    dx, dy, dz = (slopes[:, a] for a in range(3))
+    return Stencil(base.astype(jnp.int32), between, (wx, wy, wz), (dx, dy, dz))
 
 
 def spread(mesh: Mesh, at: Stencil, charge: Array) -> Array:
@@ -174,7 +170,7 @@ def interpolate(mesh: Mesh, at: Stencil, potential: Array) -> Array:
         phi = jax.lax.dynamic_slice(padded, (start[0], start[1], start[2]), (mesh.order,) * 3)
         return wx @ (phi @ wz @ wy)
 
-    return jax.lax.map(value, (at.start, at.weights), batch_size=GATHERED)
+    return _for_each_atom(value, (at.start, at.weights))
 
 
 def gather(mesh: Mesh, at: Stencil, potential: Array) -> Array:
@@ -185,10 +181,18 @@ def gather(mesh: Mesh, at: Stencil, potential: Array) -> Array:
     def gradient(atom):
         start, (wx, wy, wz), (dx, dy, dz) = atom
         phi = jax.lax.dynamic_slice(padded, (start[0], start[1], start[2]), (mesh.order,) * 3)
-        along, slope = phi @ wz, phi @ dz
-        return jnp.stack([dx @ (along @ wy), wx @ (along @ dy), wx @ (slope @ wy)])
+        along, slope = jnp.sum(phi * wz, 2), jnp.sum(phi * dz, 2)
+        y, dphi_y, z = (jnp.sum(part, 1) for part in (along * wy, along * dy, slope * wy))
+        return jnp.stack([jnp.sum(dx * y), jnp.sum(wx * dphi_y), jnp.sum(wx * z)])
 
-    return jax.lax.map(gradient, (at.start, at.weights, at.slopes), batch_size=GATHERED)
+    return _for_each_atom(gradient, (at.start, at.weights, at.slopes))
+
+
+def _for_each_atom(function: Callable, atoms: tuple) -> Array:
+    """One after another on a CPU, where that is faster and compiles in half the time; all at once elsewhere."""
+    return jax.lax.platform_dependent(
+        atoms, cpu=lambda atoms: jax.lax.map(function, atoms), default=lambda atoms: jax.vmap(function)(atoms)
+    )
 
 
 def own_modes(mesh: Mesh, dtype) -> list[tuple[Array, Array, Array]]:
