@@ -41,11 +41,14 @@ NAMES = (
     "hot, atoms far outside",
     "cracked",
 )
+OFTEN = ("glass", "melt", "cracked", "collisions, sheared and rotated")  # a shape of each kind; all of them if slow
 FORCES, ENERGY, STRESS = 1e-6, 2e-5, 1.0  # relative L2; eV/atom; bar
 FORCES_BEYOND_ERFC = 2e-8
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module", params=[n if n in OFTEN else pytest.param(n, marks=pytest.mark.slow) for n in NAMES], ids=NAMES
+)
 def case(request, cells, potential_lammps) -> tuple[Structure, Evaluation]:
     """A cell and its exact evaluation."""
     structure = cells[request.param]

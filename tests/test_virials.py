@@ -27,7 +27,7 @@ from jaxglass.engine.virials import mesh_virials, virials
 from jaxglass.units import COULOMB
 
 
-@pytest.mark.parametrize("kind", ["triclinic", "slab"])
+@pytest.mark.parametrize("kind", ["triclinic", pytest.param("slab", marks=pytest.mark.slow)])
 def test_they_add_up_to_the_strain_derivative_of_the_energy(kind):
     potential, structure = random_atoms(lattice(kind, 14.0), cutoff=6.0, count=200, seed=3)
     potential = glass_potential(gap_cutoff(structure, 6.0))
