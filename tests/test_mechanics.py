@@ -101,7 +101,7 @@ def test_the_steps_of_a_fracture_are_shares_of_the_first_length():
 LIBRARY = Path(__file__).parents[1] / "validation" / "glasses"
 SETTINGS = (
     *("scale=smoke", "stages=[fracture,bond_switching]", "seed=3", "engine.cores=1"),
-    *("fracture.notch_width=0.6", "fracture.notch_height=0.5"),
+    *("fracture.notch_width=0.6", "fracture.notch_height=0.5"),  # of one small cell
     *("fracture.supercell=[1,1,1]", "fracture.strain_step=0.1", "fracture.largest_strain=0.4"),
     *("fracture.relax_npt_ps=0.1", "fracture.relax_nvt_ps=0.05", "fracture.relax_ps=0.05", "fracture.average_ps=0.05"),
     f"input={LIBRARY / '38LiBP-seed0.extxyz.gz'}",

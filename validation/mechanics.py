@@ -33,6 +33,7 @@ SETTINGS = {
     "elastic.strain_steps": 50,
     "elastic.relax_ps": 0.1,
     "elastic.average_ps": 0.2,
+    "fracture.notch_height": 0.45,
     "fracture.relax_npt_ps": 10.0,
     "fracture.relax_nvt_ps": 2.0,
     "fracture.relax_ps": 0.25,
