@@ -20,7 +20,7 @@ from jaxglass.simulation.stage import Stage  # noqa: E402
 
 STAGES = [
     Stage("prepare", "minimise", 120, force_tolerance=1e-6),
-    Stage("hot", "nvt", 300, (2500.0, 1500.0), draw_velocities=True),
+    Stage("hot", "nvt", 300, (2500.0, 1500.0), draw_velocities=1.0),
     Stage("cool", "npt", 420, (1500.0, 900.0), record=True),
 ]
 

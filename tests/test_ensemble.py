@@ -120,7 +120,7 @@ def lane(tmp_path):
 
 
 def test_a_failing_lane_does_not_stop_or_change_the_others(lane):
-    gentle = [Stage("warm", "nvt", 144, (600.0, 600.0), draw_velocities=True, record=True)]
+    gentle = [Stage("warm", "nvt", 144, (600.0, 600.0), draw_velocities=1.0, record=True)]
     wild = [replace(gentle[0], timestep=0.2)]
     lanes = [lane("failing", 1, wild), lane("going on", 0, gentle)]
     loop.run_lanes(lanes)

@@ -114,7 +114,7 @@ def test_processes_repeat_each_other(undisturbed, tmp_path, environment):
 
 
 def short() -> list[Stage]:
-    return [Stage("cool", "npt", 216, (2500.0, 2000.0), record=True, draw_velocities=True)]
+    return [Stage("cool", "npt", 216, (2500.0, 2000.0), record=True, draw_velocities=1.0)]
 
 
 def run_with(path: Path, change) -> loop.Finished:
@@ -135,7 +135,7 @@ def test_overflowing_lists_change_nothing(tmp_path):
 
 
 def test_explosion_is_a_typed_error_and_keeps_the_last_state(tmp_path):
-    stages = [Stage("gentle", "nvt", 60, (300.0, 300.0), draw_velocities=True), Stage("wild", "nvt", 120, timestep=0.2)]
+    stages = [Stage("gentle", "nvt", 60, (300.0, 300.0), draw_velocities=1.0), Stage("wild", "nvt", 120, timestep=0.2)]
     system, potential, plan = small_system()
     with RunDirectory(tmp_path) as directory, pytest.raises((NumericalError, ResourceError), match="wild"):
         loop.run(directory, stages, system, potential, plan, seed=7)

@@ -72,7 +72,7 @@ def compare(temperature_K: float, folder: Path) -> Case:
     potential = settings.potential(glass)
     plan = settings.plan(glass, potential, 1)
     annealing = [
-        Stage("anneal", "nvt", 30_024, (2000.0, temperature_K), timestep=TIMESTEP_PS, draw_velocities=True),
+        Stage("anneal", "nvt", 30_024, (2000.0, temperature_K), timestep=TIMESTEP_PS, draw_velocities=1.0),
         Stage("hold", "nvt", 10_008, (temperature_K, temperature_K), timestep=TIMESTEP_PS),
     ]
     with RunDirectory(folder / f"anneal-{temperature_K:.0f}") as directory:

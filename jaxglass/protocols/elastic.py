@@ -44,7 +44,7 @@ class ElasticProtocol:
             return Stage(name, "nvt_stress", steps, kelvin, timestep=dt, thermostat_time=self.thermostat_ps, **more)
 
         stages = [
-            stage("equilibrate", self.equilibrate_ps, draw_velocities=True),
+            stage("equilibrate", self.equilibrate_ps, draw_velocities=1.0),
             stage("average_000", self.average_ps),
         ]
         for k, strain in enumerate(self.strains[1:], 1):

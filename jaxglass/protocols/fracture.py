@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from jaxglass.errors import ConfigError
 from jaxglass.simulation.stage import Stage
 
+FROM_REST = 2.0  # times the temperature: half of the kinetic energy given to a minimised glass becomes potential energy
 NPT = {"isotropic": "npt", "orthorhombic": "npt_orthorhombic"}
 
 
@@ -48,7 +49,7 @@ class FractureProtocol:
             raise ConfigError(f"fracture.coupling = '{self.coupling}': must be isotropic or orthorhombic")
         return [
             self._minimise("prepare"),
-            self._run("relax_npt", NPT[self.coupling], self.relax_npt_ps, draw_velocities=True),
+            self._run("relax_npt", NPT[self.coupling], self.relax_npt_ps, draw_velocities=FROM_REST),
             self._run("relax_nvt", "nvt_stress", self.relax_nvt_ps),
             self._run("average_000", "nvt_stress", self.average_ps, record=True),
         ]
@@ -59,7 +60,7 @@ class FractureProtocol:
         stretch = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, along))
         return [
             self._minimise(f"minimise_{step:03d}", stretch=stretch),
-            self._run(f"relax_{step:03d}", "nvt_stress", self.relax_ps, draw_velocities=True, velocity_seed=step),
+            self._run(f"relax_{step:03d}", "nvt_stress", self.relax_ps, draw_velocities=FROM_REST, velocity_seed=step),
             self._run(f"average_{step:03d}", "nvt_stress", self.average_ps, record=True),
         ]
 

@@ -62,7 +62,7 @@ class MeltQuench:
 
         return [
             Stage("prepare", "minimise", 600, force_tolerance=5.0),
-            stage("melt", "nvt", self.melt_ps, hot, hot, draw_velocities=True),
+            stage("melt", "nvt", self.melt_ps, hot, hot, draw_velocities=1.0),
             stage("quench", npt, quench_ps, hot, cold),
             stage("relax_nvt", "nvt", self.relax_nvt_ps, cold, cold),
             stage("relax_npt", npt, self.relax_npt_ps, cold, cold, record=True),

@@ -268,7 +268,9 @@ class Lane:
         if stage.stretch:
             system = replace(system, cell=system.cell @ jnp.asarray(stage.stretch).T)
         if stage.draw_velocities:
-            system = maxwell_boltzmann(system, stage.temperature[0], self.seed + stage.velocity_seed)
+            system = maxwell_boltzmann(
+                system, stage.draw_velocities * stage.temperature[0], self.seed + stage.velocity_seed
+            )
         elif stage.ensemble == "minimise":
             system = replace(system, momenta=jnp.zeros_like(system.momenta))
         return start(system)
@@ -323,7 +325,7 @@ def _first_pace(stage: Stage) -> float:
     """A cautious guess (A/step) for a stage that begins anew."""
     if stage.ensemble == "minimise":
         return LARGEST_MOVE
-    return rhythms.first_pace(stage.temperature[0], stage.timestep)
+    return rhythms.first_pace(max(stage.draw_velocities, 1.0) * stage.temperature[0], stage.timestep)
 
 
 def repaired(plan: Plan, health: Health, system: System) -> Plan | None:

@@ -13,8 +13,8 @@ class Stage:
     `ensemble` is one of nve, nvt, nvt_stress (NVT that averages the stress over every step), npt (isotropic),
     npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise: at most); temperatures in K at start and end (a
     linear ramp), `pressure` in GPa, damping times in ps. `record` keeps a frame at the end of every block;
-    `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts from a Maxwell-Boltzmann distribution, whose
-    seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms the cell on entering, atoms with it:
+    `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts from a Maxwell-Boltzmann distribution at so
+    many times the first temperature, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms the cell on entering, atoms with it:
     r -> F r.
     """
 
@@ -28,7 +28,7 @@ class Stage:
     barostat_time: float = 1.0
     record: bool = False
     force_tolerance: float = 0.0
-    draw_velocities: bool = False
+    draw_velocities: float = 0.0
     velocity_seed: int = 0
     stretch: tuple[tuple[float, float, float], ...] | None = None
 
