@@ -14,8 +14,8 @@ class Stage:
     npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise: at most); temperatures in K at start and end (a
     linear ramp), `pressure` in GPa, damping times in ps. `record` keeps a frame at the end of every block;
     `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts from a Maxwell-Boltzmann distribution at so
-    many times the first temperature, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms the cell on entering, atoms with it:
-    r -> F r.
+    many times the first temperature, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms
+    the cell on entering, atoms with it: r -> F r.
     """
 
     name: str
