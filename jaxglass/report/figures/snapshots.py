@@ -32,9 +32,9 @@ def snapshot_figure(record: RunRecord) -> Drawing:
     peak, last = int(stress.argmax()), len(stress) - 1
     chosen = sorted({0, peak, (peak + last) // 2, last})
     switching = bond_switching(frames).codes
-    figure = Figure(figsize=(WIDTH, 4.2))
+    top, side = float(frames.cell[:, 2, 2].max()), float(frames.cell[0, 1, 1])
+    figure = Figure(figsize=(WIDTH, 0.4 + 0.95 * WIDTH / len(chosen) * top / side))
     axes = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
-    top = float(frames.cell[:, 2, 2].max())
     for panel, k in zip(axes, chosen, strict=True):
         _draw(panel, frames, switching[k], k, top)
         panel.set_title(f"{100 * strain[k]:.0f} %", fontsize=11)
