@@ -159,6 +159,7 @@ def test_nve_conserves_energy(runner, liquid):
     assert np.std(samples.conserved) / 216 < 2e-5
 
 
+@pytest.mark.slow
 def test_nve_error_falls_with_the_square_of_the_step(liquid):
     """Steeper O-O repulsion and a tighter mesh: no jump at either cutoff may hide the error of the integrator."""
     charges, pairs = POTENTIAL_SETTINGS
@@ -191,6 +192,7 @@ def test_nvt_conserved_quantity(nvt):
     assert_no_drift(nvt[1], 216)
 
 
+@pytest.mark.slow
 def test_npt_temperature_pressure_and_conserved_quantity(npt):
     assert abs(npt.temperature.mean() - HOT) < 0.01 * HOT
     found = np.trace(npt.pressure, axis1=1, axis2=2) / 3 * units.GPA

@@ -133,6 +133,7 @@ def test_a_failing_lane_does_not_stop_or_change_the_others(lane):
     assert np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_stages_wait_for_the_slowest_lane_and_compile_once_each(lane):
     """Minimisations end at different steps; each kind of stage is one program for all lanes."""
     jax.clear_caches()

@@ -242,6 +242,7 @@ def test_forces_are_minus_the_gradient_of_the_energy(cases):
     within("strain", relative(cell.T @ np.asarray(gradient[2]), np.asarray(strain)), 1e-12)
 
 
+@pytest.mark.slow
 def test_the_rule_costs_the_hot_path_nothing(cases):
     """Forces: the compiler is handed the same program with and without the rule. Energy: the same bits."""
     case = cases["triclinic"]

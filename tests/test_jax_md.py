@@ -11,6 +11,7 @@ from jaxglass.parameters import default_settings, load_parameters
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_buckingham_sum_equals_jax_md():
     from jax_md import space
 
