@@ -101,11 +101,11 @@ def static(
     `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0.
     `coulomb_bits` > 0 interpolates the screened Coulomb force from 2^bits points, as LAMMPS does unless told (12).
     """
-    with _folder(workdir) as folder:
+    with working_folder(workdir) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
-            *_structure_lines(),
-            *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
+            *structure_lines(),
+            *interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
             f"pair_modify {'pair coul/long ' if tables else ''}table {coulomb_bits}",
             "thermo_style custom step pe pxx pyy pzz pyz pxz pxy",
             "thermo_modify norm no",
@@ -133,11 +133,11 @@ def nvt_timing(
     sample: int = 72,
 ) -> float:
     """Seconds per step of a whole NVT run (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5, energy every `sample` steps)."""
-    with _folder(None) as folder:
+    with working_folder(None) as folder:
         write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
-            *_structure_lines(),
-            *_interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
+            *structure_lines(),
+            *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
             f"neighbor {settings.skin} bin",
             "neigh_modify delay 0 every 1 check yes",
             "timestep 0.001",
@@ -165,15 +165,15 @@ def nve_energies(
     sample: int,
 ) -> np.ndarray:
     """Total energy (eV) every `sample` steps of 1 fs at constant energy from `velocities` (N, 3) in A/ps, pppm 1e-5."""
-    with _folder(None) as folder:
+    with working_folder(None) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
         with open(folder / "structure.data", "a") as file:
             file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
         run(
             [
-                *_structure_lines(),
-                *_interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
+                *structure_lines(),
+                *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
                 f"neighbor {settings.skin} bin",
                 "neigh_modify delay 0 every 1 check yes",
                 "timestep 0.001",
@@ -316,11 +316,12 @@ _ERFC = (0.0, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
-def _structure_lines() -> list[str]:
+def structure_lines() -> list[str]:
+    """Commands that read structure.data, as `write_structure` writes it."""
     return ["units metal", "atom_style charge", "atom_modify map array", "read_data structure.data"]
 
 
-def _interaction_lines(
+def interaction_lines(
     potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None, points: int = TABLE_POINTS
 ) -> list[str]:
     """Pair and k-space commands; with a `folder` the Buckingham part comes from tables written there."""
@@ -363,7 +364,7 @@ def _program(name: str) -> str | None:
 
 
 @contextmanager
-def _folder(workdir: Path | None) -> Iterator[Path]:
+def working_folder(workdir: Path | None) -> Iterator[Path]:
     """`workdir` if given, else a temporary directory removed at the end."""
     if workdir is not None:
         workdir.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -27,40 +27,59 @@ from validation.library import Glass, glasses
 from validation.trend import Trend, trend_line
 
 FOLDER = Path(__file__).parent
-SEEDS = (0, 1, 2)
-SETTINGS = {
-    "elastic.strain_step": 2e-4,
-    "elastic.strain_steps": 50,
-    "elastic.relax_ps": 0.1,
-    "elastic.average_ps": 0.2,
-    "fracture.notch_height": 0.45,
-    "fracture.relax_npt_ps": 10.0,
-    "fracture.relax_nvt_ps": 2.0,
-    "fracture.relax_ps": 0.25,
-    "fracture.average_ps": 0.25,
-}
-#: key of results.json, unit, what the paper says of its trend with lithium
-QUANTITIES = {
-    "young_modulus": ("elastic", "GPa", "down"),
-    "poisson_ratio": ("elastic", "1", None),
-    "energy_release": ("fracture", "J/m2", None),
-    "toughness": ("fracture", "MPa m^0.5", "down"),
-    "strength": ("fracture", "GPa", None),
-}
+SEEDS = (0, 1, 2, 3)
+ELASTIC = {"strain_step": 1e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.25}
+FRACTURE = {"notch_height": 0.45, "relax_npt_ps": 20.0, "relax_nvt_ps": 5.0, "relax_ps": 0.5, "average_ps": 0.5}
+STAGES = ("elastic", "fracture", "bond_switching", "report")
+KINDS = ("decreased", "increased", "swapped")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Elastic constants and fracture of one glass: sections of its results.json."""
+    """One glass: sections of its results.json."""
 
     glass: Glass
     elastic: dict[str, Any]
     fracture: dict[str, Any]
+    bond_switching: dict[str, Any]
 
-    def value(self, quantity: str) -> float:
-        """A quantity of `QUANTITIES`; NaN where there is none."""
-        entry = getattr(self, QUANTITIES[quantity][0])[quantity]["value"]
-        return np.nan if entry is None else float(entry)
+    def switched(self, element: str, kind: str) -> np.ndarray:
+        """Share of the atoms of `element` with this kind of change, at every strain step."""
+        return np.array(self.bond_switching[kind][element]["values"])
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is read from a glass, and the paper's statement of its trend: up, down, none or, not stated, null."""
+
+    name: str
+    unit: str
+    paper: str | None
+    read: Callable[[Found], float | None]
+
+
+def _of(section: str, key: str) -> Callable[[Found], float | None]:
+    return lambda found: getattr(found, section)[key]["value"]
+
+
+def _broken(element: str, kind: str) -> Callable[[Found], float]:
+    return lambda found: found.switched(element, kind)[-1]
+
+
+QUANTITIES = (
+    Quantity("E", "GPa", "down", _of("elastic", "young_modulus")),
+    Quantity("nu", "1", None, _of("elastic", "poisson_ratio")),
+    Quantity("E at rest", "GPa", None, lambda found: found.elastic["athermal"]["young_modulus"]["value"]),
+    Quantity("G_c", "J/m2", None, _of("fracture", "energy_release")),
+    Quantity("K_Ic", "MPa m^0.5", "down", _of("fracture", "toughness")),
+    Quantity("strength", "GPa", None, _of("fracture", "strength")),
+    Quantity("strain in two parts", "1", None, _of("fracture", "broken")),
+    Quantity("B with fewer bonds, at most", "1", "down", lambda found: found.switched("B", "decreased").max()),
+    Quantity("B with fewer bonds, broken", "1", "down", _broken("B", "decreased")),
+    Quantity("B with more bonds, broken", "1", "down", _broken("B", "increased")),
+    Quantity("B with others, broken", "1", "down", _broken("B", "swapped")),
+    Quantity("P not as before, broken", "1", "none", lambda found: 1 - found.switched("P", "unchanged")[-1]),
+)
 
 
 def chosen() -> list[Glass]:
@@ -77,8 +96,9 @@ def run(folder: Path) -> None:
     def study(glass: Glass) -> None:
         core = cores.get()
         try:
-            settings = [f"{key}={value}" for key, value in SETTINGS.items()]
-            command = [sys.executable, "-m", "jaxglass", "stages=[elastic,fracture,report]", f"input={glass.path}"]
+            settings = [f"elastic.{key}={value}" for key, value in ELASTIC.items()]
+            settings += [f"fracture.{key}={value}" for key, value in FRACTURE.items()]
+            command = [sys.executable, "-m", "jaxglass", f"stages=[{','.join(STAGES)}]", f"input={glass.path}"]
             command += [f"seed={glass.seed}", "engine.cores=1", f"hydra.run.dir={folder / glass.name}", *settings]
             folder.mkdir(parents=True, exist_ok=True)
             with (folder / f"{glass.name}.log").open("a") as log:
@@ -96,8 +116,8 @@ def read(folder: Path) -> list[Found]:
     for glass in chosen():
         path = folder / glass.name / "results.json"
         results = json.loads(path.read_text()) if path.exists() else {}
-        if "elastic" in results and "fracture" in results:
-            found.append(Found(glass, results["elastic"], results["fracture"]))
+        if "bond_switching" in results:
+            found.append(Found(glass, *(results[key] for key in ("elastic", "fracture", "bond_switching"))))
     return found
 
 
@@ -105,41 +125,55 @@ def trends(found: Sequence[Found]) -> list[Trend]:
     """Means over seeds and slopes of every quantity."""
     li2o = np.array([one.glass.li2o for one in found])
     return [
-        trend_line(name, unit, paper, li2o, np.array([one.value(name) for one in found]))
-        for name, (_, unit, paper) in QUANTITIES.items()
+        trend_line(q.name, q.unit, q.paper, li2o, np.array([_number(q.read(one)) for one in found])) for q in QUANTITIES
     ]
 
 
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
 def draw(found: Sequence[Found], lines: Sequence[Trend], path: Path) -> None:
-    """Stress-strain curves by composition, and one panel per quantity."""
+    """Stress and bonds of boron against strain, means by composition, and one panel per quantity."""
     from matplotlib.figure import Figure
 
     from jaxglass.report.reference import load_references
 
-    figure = Figure(figsize=(7.5, 7.0), layout="constrained")
-    panels = figure.subplots(2, 3).ravel()
-    levels = lines[0].li2o
-    for one in found:
-        curve, color = one.fracture["stress_strain"], f"C{levels.index(one.glass.li2o)}"
-        label = f"{one.glass.li2o:.1f} %" if one.glass.seed == SEEDS[0] else None
-        panels[0].plot(curve["strain"]["values"], curve["stress"]["values"], color=color, lw=0.8, label=label)
-    panels[0].set(xlabel="strain", title="stress along z (GPa)")
-    panels[0].legend(fontsize=7, title="Li2O", title_fontsize=7)
-    for panel, line in zip(panels[1:], lines, strict=True):
+    figure = Figure(figsize=(7.5, 12.0), layout="constrained")
+    panels = figure.subplots(6, 3).ravel()
+    _draw_curves(panels[0], found, lambda one: np.array(one.fracture["stress_strain"]["stress"]["values"]))
+    panels[0].set_title("stress along z (GPa)")
+    panels[0].legend(fontsize=7, title="Li2O (mol %)", title_fontsize=7)
+    for panel, kind in zip(panels[1:4], KINDS, strict=True):
+        _draw_curves(panel, found, lambda one, kind=kind: one.switched("B", kind))
+        panel.set_title(f"B: {kind} bonds")
+    for panel, line in zip(panels[4:], lines, strict=False):
         panel.errorbar(line.li2o, line.mean, yerr=line.error, fmt="o-", ms=5, capsize=3, color="#0072B2", lw=1)
-        panel.set(xlabel="Li2O (mol %)", title=f"{line.name.replace('_', ' ')}" + _unit(line.unit))
-        if line.name == "toughness":
+        panel.set(xlabel="Li2O (mol %)", title=line.name if line.unit == "1" else f"{line.name} ({line.unit})")
+        if line.name == "K_Ic":
             points = load_references().toughness_series()
             panel.plot([p.li2o for p in points], [p.value for p in points], "ks--", ms=4, lw=0.8, label="SEPB")
             panel.legend(fontsize=7)
     for panel in panels:
         panel.title.set_fontsize(9)
         panel.tick_params(labelsize=8)
+    for panel in panels[4 + len(lines) :]:
+        panel.remove()
     figure.savefig(path, dpi=160, metadata={"Software": None})
 
 
-def _unit(unit: str) -> str:
-    return "" if unit == "1" else f" ({unit})"
+def _draw_curves(panel, found: Sequence[Found], read: Callable[[Found], np.ndarray]) -> None:
+    """Mean over the seeds of a composition, as far as all of them go, and each seed faintly."""
+    levels = sorted({one.glass.li2o for one in found})
+    for level, color in zip(levels, ("#0072B2", "#009E73", "#E69F00", "#D55E00"), strict=False):
+        curves = [read(one) for one in found if one.glass.li2o == level]
+        strain = 100 * np.array(max((o.fracture["stress_strain"]["strain"]["values"] for o in found), key=len))
+        for curve in curves:
+            panel.plot(strain[: len(curve)], curve, color=color, lw=0.4, alpha=0.4)
+        shortest = min(map(len, curves))
+        mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+        panel.plot(strain[:shortest], mean, color=color, lw=1.4, label=f"{level:.1f}")
+    panel.set(xlabel="strain along z (%)")
 
 
 def keep(found: Sequence[Found]) -> list[Trend]:
@@ -149,7 +183,7 @@ def keep(found: Sequence[Found]) -> list[Trend]:
     kept = {
         "date": date.today().isoformat(),
         "versions": versions(),
-        "settings": SETTINGS,
+        "settings": {"elastic": ELASTIC, "fracture": FRACTURE, "supercell": [1, 2, 2]},
         "glasses": [
             {"name": one.glass.name, "li2o": one.glass.li2o, "seed": one.glass.seed, **_kept(one)} for one in found
         ],
@@ -165,8 +199,9 @@ def _kept(one: Found) -> dict[str, Any]:
         key: one.fracture[key]
         for key in ("energy_release", "toughness", "strength", "broken", "crack_area", "notch", "stress_strain")
     }
-    elastic = {key: one.elastic[key] for key in ("C11", "C12", "C44", "young_modulus", "poisson_ratio")}
-    return {"elastic": elastic, "fracture": fracture}
+    elastic = {key: one.elastic[key] for key in ("C11", "C12", "C44", "young_modulus", "poisson_ratio", "athermal")}
+    switched = {element: {kind: one.switched(element, kind).tolist() for kind in KINDS} for element in ("B", "P")}
+    return {"elastic": elastic, "fracture": fracture, "bond_switching": switched}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -176,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
     for line in keep(read(folder)):
         values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
         slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
-        print(f"{line.name:16} {values} {line.unit}   {slope}")
+        print(f"{line.name:28} {values} {line.unit}   {slope}")
     return 0
 
 

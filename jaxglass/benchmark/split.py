@@ -96,8 +96,8 @@ def split(run: TimedRun, temperature: float, step_seconds: float) -> Split:
         return fractional + NOTHING * (found.energy + jnp.sum(found.strain_derivative))
 
     def rebuild(shared, neighbors):
-        everything = jnp.sum(neighbors.index) + jnp.sum(neighbors.rows)
-        return build(plan, system.fractional + NOTHING * everything, cell, reach)
+        everything = jnp.sum(neighbors.index[:, 0]) + jnp.sum(neighbors.rows)
+        return build(plan, system.fractional + NOTHING * everything, cell, reach, neighbors)
 
     at = (potential, near)
     return Split(

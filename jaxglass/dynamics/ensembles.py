@@ -199,7 +199,7 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
     return _barostat_thermostat(control, state, kT, isotropic)
 
 
-def fire(control: Control, force_field: ForceField, state: State) -> State:
+def fire(control: Control | None, force_field: ForceField, state: State) -> State:
     """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities; moves up to LARGEST_MOVE."""
     del control
     system, descent = state.system, state.descent

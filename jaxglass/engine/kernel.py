@@ -297,8 +297,6 @@ def _sum_over_list(
         return over(blocks, lambda k: jax.lax.dynamic_slice_in_dim(index, k, CHUNK, 1), core=True)
 
     def core_if_needed() -> tuple[Array, ...]:
-        if owned:  # energies are for samples: too rare for a second program
-            return block_by_block(core=True)
         *sums, inside = block_by_block(core=False)
         return jax.lax.cond(jnp.any(inside > 0), lambda: block_by_block(core=True), lambda: tuple(sums))
 

@@ -1,8 +1,11 @@
-"""Stage `elastic`: six runs of strain in one program, the slopes of their curves, and E and nu (equations 10 to 12)."""
+"""Stage `elastic`: six runs of strain in one program, the slopes of their curves, and E and nu (equations 10 to 12).
+
+Beside them the moduli of the same glass at rest, without temperature and without strain steps (`response.moduli`).
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +17,13 @@ from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol
 from jaxglass.report.thermo import read_thermo
 from jaxglass.simulation.directory import RunDirectory
 
+if TYPE_CHECKING:
+    from jaxglass.engine.plan import Plan
+    from jaxglass.mechanics.glass import Glass
+
 ONE_GLASS = "regression of one glass, not the spread between seeds"
+AT_REST = "exact at the energy minimum; the error is the spread over directions"
+MODULI = {"C11": "GPa", "C12": "GPa", "C44": "GPa", "young_modulus": "GPa", "poisson_ratio": "1"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,20 @@ def run_elastic(config: Config, directory: RunDirectory) -> None:
     failed = next((lane.error for lane in lanes if lane.error), None)
     if failed:
         raise failed
-    directory.add_results(elastic=elastic_results(read_elastic(directory.path / "elastic", protocol), protocol))
+    found = elastic_results(read_elastic(directory.path / "elastic", protocol), protocol)
+    directory.add_results(elastic=found | {"athermal": athermal_results(plan, glass)})
+
+
+def athermal_results(plan: "Plan", glass: "Glass") -> dict[str, Any]:
+    """The moduli of the glass at rest in its cell, as entries; null with the reason where there is no minimum."""
+    from jaxglass.response.minimum import relax
+    from jaxglass.response.moduli import athermal_moduli
+
+    try:
+        found = athermal_moduli(relax(plan, glass.parameters.potential, glass.system))
+    except NumericalError as error:
+        return {key: _modulus(None, None, unit, str(error)) for key, unit in MODULI.items()}
+    return {key: _modulus(*getattr(found, key), unit, AT_REST) for key, unit in MODULI.items()}
 
 
 def read_elastic(path: Path, protocol: ElasticProtocol) -> Elastic:
@@ -74,19 +96,10 @@ def mean_stress(run: Path, component: str, count: int) -> np.ndarray:
 
 def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]:
     """The section `elastic` of results.json."""
-
-    def modulus(value: float, error: float, unit: str) -> dict[str, Any]:
-        return {"value": value, "error": error, "unit": unit, "reason": ONE_GLASS}
-
-    moduli = found.moduli
     return {
-        "C11": modulus(*moduli.C11, "GPa"),
-        "C12": modulus(*moduli.C12, "GPa"),
-        "C44": modulus(*moduli.C44, "GPa"),
-        "young_modulus": modulus(*moduli.young_modulus, "GPa"),
-        "poisson_ratio": modulus(*moduli.poisson_ratio, "1"),
+        **{key: _modulus(*getattr(found.moduli, key), unit, ONE_GLASS) for key, unit in MODULI.items()},
         "directions": {
-            name: {**modulus(curve.value, curve.error, "GPa"), "stress_at_zero": curve.at_zero}
+            name: {**_modulus(curve.value, curve.error, "GPa", ONE_GLASS), "stress_at_zero": curve.at_zero}
             for name, curve in zip(DIRECTIONS, found.slopes, strict=True)
         },
         "stress_strain": {
@@ -98,3 +111,7 @@ def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]
         },
         "settings": dict(protocol.__dict__),
     }
+
+
+def _modulus(value: float | None, error: float | None, unit: str, reason: str) -> dict[str, Any]:
+    return {"value": value, "error": error, "unit": unit, "reason": reason}

@@ -4,9 +4,10 @@ Everything happens in the run directory `fracture/` of the study: one run with a
 averaged stress in thermo.csv and one frame per strain step in its trajectory. The result is read from these files.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.progress import Progress
 
 if TYPE_CHECKING:
+    from jaxglass.mechanics.glass import Glass
     from jaxglass.model.system import System
     from jaxglass.protocols.notch import Notched
 
@@ -59,19 +61,14 @@ def run_fracture(config: Config, directory: RunDirectory) -> None:
     from jaxglass.dynamics.ensembles import mean_pressure
     from jaxglass.mechanics.glass import plan_for, read_glass
     from jaxglass.mechanics.snapshots import write_snapshots
-    from jaxglass.protocols.notch import cut_notch, supercell
     from jaxglass.simulation.lane import Lane
     from jaxglass.simulation.run import run_lane
     from jaxglass.units import GPA
 
     settings = config.get("fracture")
-    protocol = FractureProtocol(**{key: value for key, value in settings.items() if key not in OUTSIDE})
+    protocol = protocol_of(settings)
     glass = read_glass(config, directory)
-    copies = tuple(int(n) for n in settings["supercell"])
-    sample = supercell(turned(glass.system, settings["axis"]), (copies[0], copies[1], copies[2]))
-    notched = cut_notch(
-        sample, glass.parameters.potential, width=settings["notch_width"], height=settings["notch_height"]
-    )
+    notched = notched_glass(glass, settings)
     parameters = replace(glass.parameters, potential=notched.potential)
     shards = shards_for(len(notched.system.species), config.get("engine.cores"))
     plan = plan_for(config, notched.system, parameters, volume_margin=1.35, shards=shards)
@@ -105,6 +102,20 @@ def run_fracture(config: Config, directory: RunDirectory) -> None:
         replace(finished.plan, shards=1),
     )
     directory.add_results(fracture=fracture_results(found, notched, settings, directory.results().get("elastic")))
+
+
+def protocol_of(settings: Mapping[str, Any]) -> FractureProtocol:
+    """The runs that the section `fracture` of the settings asks for."""
+    return FractureProtocol(**{key: value for key, value in settings.items() if key not in OUTSIDE})
+
+
+def notched_glass(glass: "Glass", settings: Mapping[str, Any]) -> "Notched":
+    """The notched supercell that the section `fracture` of the settings asks for. `ConfigError` as `cut_notch`."""
+    from jaxglass.protocols.notch import cut_notch, supercell
+
+    nx, ny, nz = (int(n) for n in settings["supercell"])
+    sample = supercell(turned(glass.system, settings["axis"]), (nx, ny, nz))
+    return cut_notch(sample, glass.parameters.potential, width=settings["notch_width"], height=settings["notch_height"])
 
 
 def turned(system: "System", axis: str) -> "System":

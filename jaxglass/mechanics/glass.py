@@ -37,13 +37,21 @@ def read_glass(config: Config, directory: RunDirectory) -> Glass:
         raise ConfigError(
             "stages: elastic and fracture need a glass: run melt_quench first, or give one with input=FILE"
         )
+    glass = glass_from(config, path)
+    if config.get("input"):
+        symbols = glass.system.symbols
+        counts = {element: symbols.count(element) for element in glass.system.elements}
+        directory.add_results(glass={"n_atoms": len(symbols), "counts": counts, "li2o": li2o_percent(counts)})
+    return glass
+
+
+def glass_from(config: Config, path: Path) -> Glass:
+    """The last frame of the file `path` and the potential of its composition; `InputDataError` if it cannot be used."""
     last = read_trajectory(path, Reading(tuple(config.get("analyse.species") or ()), "-1:"))
     symbols = last.symbols.tolist()
     check_structure(symbols, last.fractional[0], last.cell[0], str(path))
     system = make_system(symbols, last.fractional[0], last.cell[0])
     counts = {element: symbols.count(element) for element in system.elements}
-    if config.get("input"):
-        directory.add_results(glass={"n_atoms": len(symbols), "counts": counts, "li2o": li2o_percent(counts)})
     parameters = load_parameters(config.get("potential"), system.elements, counts)
     check_neutral(parameters.potential, np.asarray(system.species), config.get("engine.allow_background"))
     return Glass(system, parameters, path.name)

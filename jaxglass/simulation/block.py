@@ -169,8 +169,8 @@ def _block(
     def force_field(neighbors: Neighbors):
         return lambda fractional, cell: _balanced(plan, potential, species, fractional, cell, neighbors, stress)
 
-    def renewed(system: System, health: Health) -> tuple[Neighbors, Health]:
-        near = build(plan, system.fractional, system.cell, plan.reach + rhythm.skin)
+    def renewed(system: System, old: Neighbors, health: Health) -> tuple[Neighbors, Health]:
+        near = build(plan, system.fractional, system.cell, plan.reach + rhythm.skin, old)
         return near, replace(
             health,
             rows=jnp.maximum(health.rows, near.needed),
@@ -196,8 +196,8 @@ def _block(
         return state, near, health
 
     def after_rebuild(_, carry):
-        state, _, health = carry
-        near, health = renewed(state.system, health)
+        state, near, health = carry
+        near, health = renewed(state.system, near, health)
         return jax.lax.fori_loop(0, rhythm.stride, step, (state, near, health))
 
     def record(k, carry):

@@ -1,0 +1,146 @@
+"""The energy minimum of a glass in a fixed cell, and how it moves with the potential and the cell.
+
+The search is FIRE with the forces of the hot path in float64. It follows forces alone: energies jump where a pair
+crosses the truncated cutoff, which stops every line search, and so does Newton's method where forces jump. What the
+atoms do when the potential or the cell changes by d then follows from F = 0 (implicit function theorem):
+
+    H dx = dF,    H = -dF/dx,    dF at fixed fractional coordinates
+
+by conjugate gradients, H applied by differentiating the forces of the twin. Cutoffs are sharp: this holds between two
+crossings.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.sparse.linalg import cg
+
+from jaxglass.dynamics.ensembles import fire
+from jaxglass.dynamics.state import State, start
+from jaxglass.engine import twin
+from jaxglass.engine.forces import energy, forces
+from jaxglass.engine.kernel import Forces
+from jaxglass.engine.neighbors import Neighbors, complete, excess
+from jaxglass.engine.plan import Plan
+from jaxglass.errors import NumericalError
+from jaxglass.model.cell import inverse
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
+from jaxglass.pytree import pytree, static
+
+SKIN = 0.8  # A
+BLOCK, MOST_STEPS = 50, 50_000
+RESIDUAL = 1e-7  # of the force that conjugate gradients leave
+
+
+@pytree
+class Rest:
+    """A glass at rest: the `plan`, `potential` and list `near` it was minimised with, the largest force (eV/A) that is
+    left and the energy (eV)."""
+
+    potential: Potential
+    system: System
+    near: Neighbors
+    largest_force: Array
+    energy: Array
+    plan: Plan = static()
+
+
+_energy = jax.jit(energy, static_argnums=0)
+
+
+def relax(
+    plan: Plan,
+    potential: Potential,
+    system: System,
+    largest_force: float = 1e-7,
+    watch: Callable[[str], Any] = lambda words: None,
+) -> Rest:
+    """Minimise the positions of `system` until no force exceeds `largest_force` (eV/A); `watch` is told how far it is.
+
+    Raises `NumericalError` when that is not reached: a pair may sit on the cutoff.
+    """
+    plan = replace(plan, precision="float64", shards=1)
+    state, steps, done, largest = start(replace(system, momenta=jnp.zeros_like(system.momenta))), BLOCK, 0, np.inf
+    plan, near = complete(plan, state.system.fractional, state.system.cell, plan.reach + SKIN)
+    while largest > largest_force:
+        after, over = _fire_block(plan, potential, near, state, steps)
+        if float(over) > 0:
+            if steps == 1:
+                raise NumericalError("minimum: atoms outrun the skin of their list in a single step")
+            steps = max(1, steps // 2)
+            continue
+        state, done, steps = after, done + steps, BLOCK
+        largest = float(jnp.abs(state.forces).max())
+        plan, near = complete(plan, state.system.fractional, state.system.cell, plan.reach + SKIN)
+        if not np.isfinite(largest) or done > MOST_STEPS:
+            raise NumericalError(f"minimum: forces of {largest:.1e} eV/A are left after {done} steps")
+        watch(f"step {done}: largest force {largest:.1e} eV/A")
+    system = state.system
+    found = _energy(plan, potential, system.species, system.fractional, system.cell, near).energy
+    return Rest(potential, system, near, jnp.asarray(largest), found, plan)
+
+
+@partial(jax.jit, static_argnums=0)
+def _fire_block(plan: Plan, potential: Potential, near: Neighbors, state: State, steps: int) -> tuple[State, Array]:
+    """`state` after some steps of FIRE with one list, and by how much atoms outran it (A; above 0: repeat)."""
+
+    def force_field(fractional: Array, cell: Array) -> Forces:
+        found = forces(plan, potential, state.system.species, fractional, cell, near)
+        return found._replace(forces=found.forces - found.forces.mean(0))
+
+    def step(_, carry: tuple[State, Array]) -> tuple[State, Array]:
+        state, over = carry
+        state = fire(None, force_field, state)
+        return state, jnp.maximum(over, excess(near, state.system.fractional, state.system.cell, plan.reach))
+
+    return jax.lax.fori_loop(0, steps, step, (state, jnp.asarray(-jnp.inf)))
+
+
+def answer(
+    plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, near: Neighbors, force: Array
+) -> Array:
+    """u (N, 3) in A with H u = `force` (N, 3) in eV/A, the mean of both taken off: a solid may move as a whole.
+
+    Not finite, or far from solving it, where H is not positive; differentiable in all but the list.
+    """
+
+    def hessian(u: Array) -> Array:
+        def slope(x: Array) -> Array:
+            return -twin.forces(plan, potential, species, x, cell, near, False).forces
+
+        found = jax.jvp(slope, (fractional,), (u @ inverse(cell),))[1]
+        return found - found.mean(0)
+
+    return cg(hessian, force - force.mean(0), tol=RESIDUAL, maxiter=20 * len(force))[0]
+
+
+def rest_positions(rest: Rest, potential: Potential, cell: Array) -> Array:
+    """Fractional coordinates (N, 3) of `rest`, with the derivatives they have as the minimum of `potential` and `cell`.
+
+    The value is that of `rest` whatever the arguments; derivatives of any order, forward mode.
+    """
+    species, near = rest.system.species, rest.near
+
+    @jax.custom_jvp
+    def positions(potential: Potential, cell: Array) -> Array:
+        return rest.system.fractional
+
+    @positions.defjvp
+    def _(primals, tangents):
+        potential, cell = primals
+        x = positions(potential, cell)
+
+        def force(potential: Potential, cell: Array) -> Array:
+            return twin.forces(rest.plan, potential, species, x, cell, near, False).forces
+
+        pull = jax.jvp(force, primals, tangents)[1]
+        return x, answer(rest.plan, potential, species, x, cell, near, pull) @ inverse(cell)
+
+    return positions(potential, cell)
