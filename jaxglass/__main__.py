@@ -13,6 +13,8 @@ BUG = 1
 def main() -> int:
     """Run the command line; every error jaxglass knows is one line and an exit code."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us instead of Hydra's own printing
+    # on some processors XLA prints a page for every kept program it loads; errors reach us as exceptions
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     debug = any(a.lstrip("+").lower() in ("debug=true", "debug=1") for a in sys.argv[1:])
     try:
         failure = _hydra_main()

@@ -21,9 +21,6 @@ def configure(device: str = "auto", cores: int = 1) -> None:
 
     `device` is auto, cpu or gpu; `ConfigError` when a GPU is asked for and JAX has none.
     """
-    # XLA prints a page for every kept program it loads, on processors for which it adds tuning flags to the features
-    # of the machine; what goes wrong reaches us as an exception
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -315,11 +315,10 @@ def main(names: Sequence[str]) -> int:
         RESULT.write_text(json.dumps(kept, indent=1) + "\n")
         print(f"{name}: {'passes' if kept[name]['passes'] else 'FAILS'}")
         for row in kept[name].get("compared", []):
-            print(
-                "  {quantity} {jaxglass:.2f} +- {jaxglass_error:.2f}, LAMMPS {lammps:.2f} +- {lammps_error:.2f} {unit}".format(
-                    **row
-                )
+            apart = (
+                "{quantity} {jaxglass:.2f} +- {jaxglass_error:.2f}, LAMMPS {lammps:.2f} +- {lammps_error:.2f} {unit}"
             )
+            print(f"  {apart.format(**row)}")
     return 0 if all(found["passes"] for found in kept.values()) else 1
 
 

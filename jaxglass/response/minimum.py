@@ -36,7 +36,7 @@ from jaxglass.pytree import pytree, static
 
 SKIN = 0.8  # A
 BLOCK, MOST_STEPS = 50, 50_000
-RESIDUAL = 1e-7  # of the force that conjugate gradients leave
+RESIDUAL = 1e-6  # of the force that conjugate gradients leave
 
 
 @pytree
