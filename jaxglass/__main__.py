@@ -122,6 +122,10 @@ def _run(cfg: Any) -> None:
         from jaxglass.analyse import run_analyse
 
         run_analyse(config, path, OmegaConf.to_yaml(cfg, resolve=True))
+    elif config.get("task") == "measured":
+        from jaxglass.experiment.task import run_measured
+
+        run_measured(config, path)
     elif config.get("task") == "ensemble":
         from jaxglass.ensemble import run_ensemble
 

@@ -15,7 +15,7 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
-TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
+TASKS = ("study", "ensemble", "evaluate", "analyse", "measured", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
@@ -208,6 +208,8 @@ class Config:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
         if self.get("task") == "analyse":
             return _hash({key: self.values[key] for key in MEASURED})
+        if self.get("task") == "measured":
+            return _hash({"input": self.get("input")})
         physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
         if self.get("input"):
             physics["input"] = self.get("input")
@@ -221,7 +223,7 @@ class Config:
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
         if task == "ensemble":
             return f"ensemble-{self.hash}"
-        if task in ("analyse", "study") and self.get("input"):
+        if task in ("analyse", "study", "measured") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
             return f"{task}-{file}-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
