@@ -117,7 +117,8 @@ def _compared(name: str, ours: dict[str, Any], theirs: Isotropic) -> Compared:
 
 def quasistatic(folder: Path) -> dict[str, Any]:
     """The athermal tensile curve of one notched cell by both programs."""
-    config = _config(_overrides(FRACTURE | {"fracture.supercell": "[1,1,1]", "engine.coulomb_accuracy": ACCURACY}))
+    fine = {"engine.precision": "float64", "engine.coulomb_accuracy": ACCURACY}
+    config = _config(_overrides(FRACTURE | fine | {"fracture.supercell": "[1,1,1]"}))
     glass = _glass(SMALL)
     ours = _our_quasistatic(config, glass, folder / "quasistatic")
     theirs = _their_quasistatic(config, glass, ours, folder / "quasistatic")
@@ -151,7 +152,7 @@ def _our_quasistatic(config: Config, glass: Glass, folder: Path) -> lammps_proto
     from jaxglass.units import GPA
 
     notched, parameters = _notched(config, glass)
-    plan = replace(plan_for(config, notched.system, parameters, 1.3), precision="float64")
+    plan = plan_for(config, notched.system, parameters, 1.3)
     system, stress, fractional, cells = notched.system, [], [], []
     for k, strain in enumerate(STRAINS):
         along = (1 + strain) / (1 + STRAINS[k - 1]) if k else 1.0

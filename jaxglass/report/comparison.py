@@ -176,6 +176,9 @@ def _mechanics(record: RunRecord, references: ReferenceTable) -> list[Row]:
         if key in record.elastic:
             trend = f"{references.paper_trend(key)} with Li2O" if key == "young_modulus" else "not available"
             rows.append(_row(name, "300 K, finite strain", record.elastic[key], trend, NONE, ""))
+            at_rest = (record.elastic.get("athermal") or {}).get(key)
+            if at_rest:
+                rows.append(_row(name, "at rest, exact", at_rest, "not available", NONE, "Stiffer than at 300 K."))
     if record.fracture:
         measured = {point.li2o: point.value for point in references.toughness_series()}
         value = measured.get(record.li2o or 0.0)
