@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.io import read
+from ase.build import bulk
+from ase.io import read, write
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from systems import within
@@ -157,3 +158,21 @@ def test_snapshots_open_elsewhere_and_carry_the_virial(tmp_path):
         found = image.arrays["virial"].sum(0) / image.get_volume()
         # the mesh and, in the file, eight decimals
         within("stress of the frame against the exact sum, GPa", np.abs(found - voigt(exact)).max() * GPA, 0.02)
+
+
+@pytest.mark.slow
+def test_a_crystal_near_zero_kelvin_is_as_stiff_as_at_rest(tmp_path):
+    """Li2O at 5 K: the slopes of the stage are those of its Hessian, which tests/test_response.py checks by itself."""
+    crystal = bulk("CaF2", "fluorite", a=4.5, cubic=True).repeat(4)
+    crystal.set_chemical_symbols(["O" if s == "Ca" else "Li" for s in crystal.get_chemical_symbols()])
+    write(tmp_path / "Li2O.extxyz", crystal, format="extxyz")
+    with initialize_config_dir(str(conf_folder()), version_base=None):
+        overrides = ["scale=smoke", "stages=[elastic]", "engine.cores=1", f"input={tmp_path / 'Li2O.extxyz'}"]
+        overrides += ["elastic.temperature=5", "elastic.equilibrate_ps=0.3", "elastic.average_ps=0.2"]
+        settings = OmegaConf.to_container(compose("config", overrides=overrides), resolve=True)
+    run_study(check_config(settings), tmp_path / "run", "")
+    found = json.loads((tmp_path / "run" / "results.json").read_text())["elastic"]
+    for name in ("C11", "C44"):
+        at_rest = found["athermal"][name]["value"]
+        within(name, found[name]["value"] - at_rest, 0.02 * at_rest + 3 * found[name]["error"])
+        within(f"error of {name}", found[name]["error"], 0.02 * at_rest)
