@@ -1,8 +1,7 @@
 """The elastic and fracture protocols of the paper as LAMMPS scripts: atoms, potential and strain steps of jaxglass.
 
-Coulomb `pppm`. At temperature `buck/coul/long`, three times as fast as tables: it lacks the core splice, which no pair
-of a glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Without temperature the Buckingham
-part comes from tables that jaxglass writes. Stress is in GPa, tension positive, averaged over every step of a stage as
+Coulomb `pppm`, Buckingham `buck/coul/long`, three times as fast as tables: it lacks the core splice, which no pair of a
+glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Stress is in GPa, tension positive, averaged over every step of a stage as
 `fix ave/time 1 N N` of the pressure.
 """
 
@@ -94,7 +93,7 @@ def quasistatic_curve(
     potential: Potential, system: System, strains: np.ndarray, largest_force: float, accuracy: float, folder: Path
 ) -> Curve:
     """`system` pulled along z without temperature: minimised to `largest_force` (eV/A) at every strain."""
-    lines = _start(potential, system, folder, f"pppm {accuracy}", tables=True)
+    lines = _start(potential, system, folder, f"pppm {accuracy}")
     for k, strain in enumerate(strains):
         lines += [_stretch(strain, strains[k - 1])] if k else []
         lines += [*_minimised(largest_force, 20_000), f'print "$(pzz:%.17g)" file stress_{k}.txt', _frame(k)]
@@ -104,12 +103,7 @@ def quasistatic_curve(
 
 
 def _start(
-    potential: Potential,
-    system: System,
-    folder: Path,
-    kspace: str,
-    before_forces: Sequence[str] = (),
-    tables: bool = False,
+    potential: Potential, system: System, folder: Path, kspace: str, before_forces: Sequence[str] = ()
 ) -> list[str]:
     """Commands that read the atoms and define the forces between them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +112,7 @@ def _start(
     return [
         *lammps.structure_lines(),
         *before_forces,
-        *lammps.interaction_lines(potential, COULOMB_CUTOFF, kspace, folder if tables else None),
+        *lammps.interaction_lines(potential, COULOMB_CUTOFF, kspace, None),
         f"neighbor {SKIN} bin",
         "neigh_modify delay 0 every 1 check yes",
         "timestep 0.001",

@@ -5,11 +5,11 @@
 | comparison | both start from | agreement |
 |---|---|---|
 | elastic | a glass of the library | C11 and C44, standard errors of at most 3 GPa, within 3 combined errors |
-| quasistatic | one notched cell at rest | stress along z within 1 % of its rise, up to the first rearrangement |
+| quasistatic | one notched cell at rest at 0.2 % | stress along z within 1 % of its rise, up to the first rearrangement |
 | fracture | notched cells of four seeds | mean G_c within 3 combined standard errors over the seeds |
 
 The first is of two averages over the same strain steps with other velocities, the second has no chance in it: forces
-left at rest (1e-4 eV/A) and the meshes (1e-7 relative) are far below 1 %. Rearranged is a step in which an atom moves
+left at rest (3e-4 eV/A) and the meshes (1e-6 relative) are far below 1 %. Rearranged is a step in which an atom moves
 more than 0.3 A beside the affine motion, in either program. G_c of one crack scatters by tens of per cent: only means
 compare. Runs are kept in outputs/mechanics_lammps and continued; results in `validation/mechanics_lammps.json`.
 """
@@ -51,8 +51,8 @@ FRACTURE = {
     "fracture.relax_ps": 0.25,
     "fracture.average_ps": 0.25,
 }
-STRAINS = 1e-3 * np.arange(21)
-AT_REST, ACCURACY = 1e-4, 1e-7  # eV/A; relative to the force of two unit charges at 1 A
+STRAINS = 1e-3 * np.arange(2, 15)  # of the cell as cut, which rearranges once before 0.2 % as it comes to rest
+AT_REST, ACCURACY = 3e-4, 1e-6  # eV/A; relative to the force of two unit charges at 1 A
 REARRANGED = 0.3  # A
 MOST_ERRORS, LARGEST_ERROR, TOLERANCE = 3.0, 3.0, 0.01  # combined errors; GPa; of the rise of the stress
 
@@ -153,12 +153,13 @@ def _our_quasistatic(config: Config, glass: Glass, folder: Path) -> lammps_proto
 
     notched, parameters = _notched(config, glass)
     plan = plan_for(config, notched.system, parameters, 1.3)
-    system, stress, fractional, cells = notched.system, [], [], []
-    for k, strain in enumerate(STRAINS):
-        along = (1 + strain) / (1 + STRAINS[k - 1]) if k else 1.0
+    system = relax(plan, notched.potential, notched.system, AT_REST).system
+    stress, fractional, cells, before = [], [], [], 0.0
+    for strain in STRAINS:
+        along = (1 + strain) / (1 + before)
         system = replace(system, cell=system.cell * jnp.asarray([1.0, 1.0, along])[None, :])
         rest = relax(plan, notched.potential, system, AT_REST)
-        system = rest.system
+        system, before = rest.system, strain
         stress.append(voigt(np.asarray(static_stress(rest)))[2] * GPA)
         fractional.append(np.asarray(system.fractional))
         cells.append(np.asarray(system.cell))
@@ -176,7 +177,7 @@ def _their_quasistatic(
     import jax.numpy as jnp
 
     notched, _ = _notched(config, glass)
-    start = replace(notched.system, fractional=jnp.asarray(ours.fractional[0]))
+    start = replace(notched.system, fractional=jnp.asarray(ours.fractional[0]), cell=jnp.asarray(ours.cell[0]))
     where = folder / "lammps"
     return _keep_curve(
         lammps_protocols.quasistatic_curve(notched.potential, start, STRAINS, AT_REST, ACCURACY, where), kept
