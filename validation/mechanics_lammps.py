@@ -5,7 +5,7 @@
 | comparison | both start from | agreement |
 |---|---|---|
 | elastic | a glass of the library | C11 and C44, standard errors of at most 3 GPa, within 3 combined errors |
-| quasistatic | one notched cell at rest at 0.2 % | stress along z within 1 % of its rise, up to the first rearrangement |
+| quasistatic | one notched cell at rest | stress along z within 1 % of its rise, up to a rearrangement |
 | fracture | notched cells of four seeds | mean G_c within 3 combined standard errors over the seeds |
 
 The first is of two averages over the same strain steps with other velocities, the second has no chance in it: forces
@@ -35,12 +35,12 @@ from jaxglass.manifest import versions
 from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol
 from validation import lammps_protocols
 from validation.library import Glass, glasses
-from validation.mechanics import ELASTIC
 
 RESULT = Path(__file__).parent / "mechanics_lammps.json"
 FOLDER = Path("outputs/mechanics_lammps")
 SMALL = "38LiBP-seed0"
 SEEDS = tuple(f"38LiBP-seed{seed}" for seed in range(4))
+ELASTIC = {"strain_step": 2e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
 FRACTURE = {
     "fracture.supercell": "[1,2,1]",
     "fracture.notch_height": 0.45,
