@@ -40,7 +40,7 @@ RESULT = Path(__file__).parent / "mechanics_lammps.json"
 FOLDER = Path("outputs/mechanics_lammps")
 SMALL = "38LiBP-seed0"
 SEEDS = tuple(f"38LiBP-seed{seed}" for seed in range(4))
-ELASTIC = {"strain_step": 2e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
+ELASTIC = {"strain_step": 4e-4, "strain_steps": 50, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
 FRACTURE = {
     "fracture.supercell": "[1,2,1]",
     "fracture.notch_height": 0.45,
