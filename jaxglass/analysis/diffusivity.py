@@ -2,9 +2,9 @@
 
     D = (1/6) d MSD/dt = (1/6) sum_m w_m MSD(m),    w_m = (t_m - <t>)/sum (t_m - <t>)^2          Eq. (7)
 
-over at most 32 evenly spread lags of the fit window. It starts at the first lag behind the slowest point (the cage)
-where the local log-log slope is at least 0.9, and ends at a fifth of the trajectory. If the slope is not there by two
-thirds of that, there is no number.
+over at most 32 evenly spread lags of the fit window. It ends at a fifth of the trajectory and starts at the first lag
+where the log-log slope is at least 0.9, both around that lag and from there to the end: flight and cage are left out.
+If there is none by two thirds of the window, there is no number.
 
 Error. D is a mean of D_ib over atoms i = 1 ... N and B = 4 blocks of origins b. With the mean squares of a two-way
 table, A of atoms, T of blocks, R of the rest,
@@ -85,22 +85,19 @@ def fit_window(msd: np.ndarray, slope: np.ndarray) -> FitWindow:
     """The lags to fit, from `msd` (F,) and its local log-log `slope` (F,)."""
     frames = len(msd)
     last_start, end = max(1, int(frames / LAST_START)), frames // END
-    early = slope[1 : last_start + 1]
     if not msd[1 : end + 1].all():
         return FitWindow(np.empty(0, int), np.nan, "not diffusive: nothing moves")
-    slow = np.flatnonzero(early <= BALLISTIC)
-    cage = slow[np.argmin(early[slow])] if len(slow) else len(early)
-    cage = 0 if early[slow].min(initial=np.inf) >= DIFFUSIVE and len(slow) else cage
-    good = [k for k in range(cage, len(early)) if DIFFUSIVE <= early[k] <= BALLISTIC]
-    if not good:
+    starts = np.arange(1, last_start + 1)
+    local, whole = slope[starts], np.log(msd[end] / msd[starts]) / np.log(end / starts)
+    good = starts[(local >= DIFFUSIVE) & (local <= BALLISTIC) & (whole >= DIFFUSIVE)]
+    if not len(good):
         reason = (
-            f"not diffusive: the log-log slope of the MSD is {early[-1]:.2f} at 2/15 of the trajectory, the last lag "
-            f"that may begin a fit; at least {DIFFUSIVE} is needed; run longer"
+            f"not diffusive: the log-log slope of the MSD is {whole[-1]:.2f} from 2/15 to a fifth of the trajectory, "
+            f"at least {DIFFUSIVE} is needed; run longer"
         )
-        return FitWindow(np.empty(0, int), float(early[-1]), reason)
-    start = good[0] + 1
-    lags = np.unique(np.rint(np.linspace(start, end, POINTS)).astype(int))
-    return FitWindow(lags, float(slope[start]))
+        return FitWindow(np.empty(0, int), float(whole[-1]), reason)
+    lags = np.unique(np.rint(np.linspace(good[0], end, POINTS)).astype(int))
+    return FitWindow(lags, float(slope[good[0]]))
 
 
 def slope_weights(lag: np.ndarray) -> np.ndarray:
