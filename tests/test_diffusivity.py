@@ -1,6 +1,5 @@
 """D of random walks: its value, its error, its interval; the fit window; charge together and the Haven ratio."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -158,9 +157,7 @@ def test_the_error_of_charge_does_not_fall_with_more_ions():
 def test_the_covariance_is_that_of_many_walkers():
     lags, frames = np.array([1, 4, 9]), 60
     rng = np.random.default_rng(8)
-    curves = np.array(
-        [summed_displacement(rng.normal(size=(frames, 1, 3)).cumsum(axis=0))[lags] for _ in range(20000)]
-    )
+    curves = np.array([summed_displacement(rng.normal(size=(frames, 1, 3)).cumsum(axis=0))[lags] for _ in range(20000)])
     expected = walker_covariance(lags, frames) * 9  # (6 D dt)^2 of unit steps
     found = np.cov(curves.T)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
@@ -171,9 +168,7 @@ def test_the_covariance_is_that_of_many_walkers():
 def test_opposite_charges_in_step_have_a_haven_ratio_below_one():
     """Ions that move in pairs: the sum moves as N/2 walkers of twice the length, so H = 1/2."""
     one = walk(9, 20, 2000)
-    paths = make_paths(
-        replace(one, fractional=np.concatenate([one.fractional] * 2, axis=1), species=np.zeros(40, int))
-    )
+    paths = make_paths(replace(one, fractional=np.concatenate([one.fractional] * 2, axis=1), species=np.zeros(40, int)))
     found = collective_diffusivity(paths, diffusivity(paths))
     within("H, in errors", (found.haven - 0.5) / found.haven_error, 3)
 

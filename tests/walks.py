@@ -45,7 +45,14 @@ def dump_lines(whole: Trajectory, columns: str) -> str:
     for k, time in enumerate(whole.time):
         edges = np.diag(whole.cell[k])
         lines += ["ITEM: UNITS", "metal"] if k == 0 else []
-        lines += ["ITEM: TIME", f"{float(time)!r}", "ITEM: TIMESTEP", f"{k}", "ITEM: NUMBER OF ATOMS", f"{len(whole.species)}"]
+        lines += [
+            "ITEM: TIME",
+            f"{float(time)!r}",
+            "ITEM: TIMESTEP",
+            f"{k}",
+            "ITEM: NUMBER OF ATOMS",
+            f"{len(whole.species)}",
+        ]
         lines += ["ITEM: BOX BOUNDS pp pp pp", *(f"0 {edge!r}" for edge in edges.tolist())]
         lines += [f"ITEM: ATOMS id element {columns}"]
         places = (whole.fractional[k] if columns == "xu yu zu" else inside[k]) * edges
@@ -53,3 +60,22 @@ def dump_lines(whole: Trajectory, columns: str) -> str:
             flags = "" if columns == "xu yu zu" else " " + " ".join(map(str, image.tolist()))
             lines.append(f"{i + 1} {symbol} " + " ".join(f"{x!r}" for x in place.tolist()) + flags)
     return "\n".join(lines) + "\n"
+
+
+def glass_with_walkers(structure: tuple[np.ndarray, np.ndarray, np.ndarray], D: float, seed: int) -> Trajectory:
+    """A glass (species, fractional, cell) whose Li hop by 2.6 A, as often as `D` (A^2/ps) asks, and rattle as all do."""
+    species, fractional, cell = structure
+    rng, frames, spacing = np.random.default_rng(seed), 500, 0.5
+    lithium = species == 0
+    size = np.where(lithium, 0.25, 0.1)[:, None]
+    hops = rng.normal(size=(frames, len(species), 3))
+    hops *= 2.6 / np.linalg.norm(hops, axis=2, keepdims=True)
+    happens = (rng.random((frames, len(species))) < 6 * D * spacing / 2.6**2) & lithium
+    moved = np.cumsum(hops * happens[:, :, None], axis=0) + rng.normal(size=(frames, len(species), 3)) * size
+    return Trajectory(
+        spacing * np.arange(frames),
+        fractional + moved @ np.linalg.inv(cell),
+        np.tile(cell, (frames, 1, 1)),
+        species,
+        ELEMENTS,
+    )

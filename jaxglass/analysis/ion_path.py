@@ -10,6 +10,7 @@ from jaxglass.analysis.ring_sites import neighbours
 
 REACH = 4.0  # A, of the network that is kept around the sites
 POINTS = 400  # of the path
+MOST_SITES = 10  # a longer path is a tangle; its beginning is kept
 BOND = {"B": 1.8, "P": 1.7, "Si": 2.0}  # A, to oxygen
 
 
@@ -33,12 +34,15 @@ class IonPath:
 
 
 def representative_path(paths: Paths, jumps: RingJumps, network: np.ndarray) -> IonPath | None:
-    """The path of `representative_ion`; None where no ion hopped twice. `network` (N, 3) fractional mean positions."""
+    """The path of `representative_ion` through its first sites; None where no ion hopped twice.
+
+    `network` (N, 3) are fractional mean positions of all atoms.
+    """
     ion = representative_ion(jumps.stays, paths)
     if ion is None:
         return None
-    atom, own = int(jumps.stays.atoms[ion]), jumps.stays.ion == ion
-    frames = np.unique(np.linspace(0, paths.frames - 1, POINTS).round().astype(int))
+    atom, own = int(jumps.stays.atoms[ion]), np.flatnonzero(jumps.stays.ion == ion)[:MOST_SITES]
+    frames = np.unique(np.linspace(0, jumps.stays.end[own[-1]] - 1, POINTS).round().astype(int))
     sites = jumps.stays.site[own]
     symbols, places = _around(sites, paths, network)
     former, oxygen = _bonds(symbols, places)
