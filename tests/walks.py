@@ -63,7 +63,7 @@ def dump_lines(whole: Trajectory, columns: str) -> str:
 
 
 def glass_with_walkers(structure: tuple[np.ndarray, np.ndarray, np.ndarray], D: float, seed: int) -> Trajectory:
-    """A glass (species, fractional, cell) whose Li hop by 2.6 A, as often as `D` (A^2/ps) asks, and rattle as all do."""
+    """A glass (species, fractional, cell) whose Li hop by 2.6 A, as often as `D` (A^2/ps) asks. All atoms rattle."""
     species, fractional, cell = structure
     rng, frames, spacing = np.random.default_rng(seed), 500, 0.5
     lithium = species == 0
