@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from jaxglass.analysis.structure import StructureSettings
 
 
+#: Settings of the section `diffusion` that say how motion is measured; the others say how it is simulated.
+MOTION = ("smallest_slope", "hop_distance", "hop_ps", "ring_reach")
+
+
 @dataclass(frozen=True)
 class Analysis:
     """`measure` gives keys of results.json; `most_frames` names the setting that says of how many frames at most.
@@ -93,9 +97,11 @@ def diffusion(trajectory: Trajectory, config: Config) -> dict[str, dict]:
     from jaxglass.analysis.diffusion import analyse_diffusion
     from jaxglass.analysis.results import diffusion_results
 
-    settings = {key: config.get(f"diffusion.{key}") for key in ("hop_distance", "hop_ps", "ring_reach")}
+    settings = {key: config.get(f"diffusion.{key}") for key in MOTION}
     temperature = config.get("analyse.temperature")
-    found = analyse_diffusion(trajectory, temperature, hop_settings(config), ring_settings(config))
+    found = analyse_diffusion(
+        trajectory, temperature, hop_settings(config), ring_settings(config), settings["smallest_slope"]
+    )
     return {"diffusion": diffusion_results([found], [None], settings)}
 
 

@@ -133,6 +133,7 @@ RULES: dict[str, Rule] = {
     "diffusion.frame_ps": _positive(1000.0),
     "diffusion.timestep_fs": _positive(5.0),
     "diffusion.thermostat_ps": _positive(100.0),
+    "diffusion.smallest_slope": _positive(1.0),
     "diffusion.hop_distance": _positive(10.0),
     "diffusion.hop_ps": _positive(1000.0),
     "diffusion.ring_reach": _positive(10.0),

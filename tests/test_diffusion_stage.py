@@ -264,7 +264,7 @@ def test_runs_end_one_by_one_and_continue_after_a_kill(tmp_path, monkeypatch):
     """The hotter lane is known after one chunk and ends; the other goes on. A kill between them changes nothing."""
     from jaxglass.transport import diffusion as stage
 
-    def known(lane, protocol, progress):
+    def known(lane, protocol, slope, progress):
         return lane.directory.path.name == "1800K"
 
     monkeypatch.setattr(stage, "is_known", known)
@@ -277,11 +277,11 @@ def test_runs_end_one_by_one_and_continue_after_a_kill(tmp_path, monkeypatch):
     assert whole["diffusion"]["frames"] == {"1500K": 20, "1800K": 10}
     assert (tmp_path / "whole" / "report.html").exists()
 
-    def struck(lane, protocol, progress):
+    def struck(lane, protocol, slope, progress):
         if not (tmp_path / "struck").exists():
             (tmp_path / "struck").touch()
             raise Killed
-        return known(lane, protocol, progress)
+        return known(lane, protocol, slope, progress)
 
     monkeypatch.setattr(stage, "is_known", struck)
     with pytest.raises(Killed):

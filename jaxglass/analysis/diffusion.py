@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxglass.analysis.collective import Collective, collective_diffusivity
-from jaxglass.analysis.diffusivity import Diffusivity, diffusivity
+from jaxglass.analysis.diffusivity import DIFFUSIVE, Diffusivity, diffusivity
 from jaxglass.analysis.hops import HopSettings
 from jaxglass.analysis.ion_path import IonPath, representative_path
 from jaxglass.analysis.jumps import RingJumps, ring_jumps
@@ -52,11 +52,15 @@ def analyse_diffusion(
     temperature: float | None = None,
     hops: HopSettings | None = None,
     rings: RingSettings | None = None,
+    smallest_slope: float = DIFFUSIVE,
 ) -> Diffusion:
-    """Measure a `trajectory` of one `temperature`. Raises `InputDataError` as `make_paths` does."""
+    """Measure a `trajectory` of one `temperature`; `smallest_slope` as in `fit_window`.
+
+    Raises `InputDataError` as `make_paths` does.
+    """
     paths = make_paths(trajectory)
     msd = mean_squared_displacement(paths)
-    single = diffusivity(paths, msd)
+    single = diffusivity(paths, msd, smallest_slope)
     jumps, no_jumps = _jumps(paths, hops, rings)
     return Diffusion(
         temperature=temperature,

@@ -4,7 +4,8 @@
 
 over at most 32 evenly spread lags of the fit window. It ends at a fifth of the trajectory and starts at the first lag
 where the log-log slope is at least 0.9, both around that lag and from there to the end: flight and cage are left out.
-If there is none by two thirds of the window, there is no number.
+If there is none by two thirds of that fifth, there is no number. The line has an offset, so a cage as such biases
+nothing; the slope tells whether hops back and forth are still being averaged out.
 
 Error. D is a mean of D_ib over atoms i = 1 ... N and B = 4 blocks of origins b. With the mean squares of a two-way
 table, A of atoms, T of blocks, R of the rest,
@@ -27,7 +28,7 @@ from scipy.stats import t as student
 from jaxglass.analysis.msd import MeanSquaredDisplacement, mean_squared_displacement
 from jaxglass.analysis.paths import Paths
 
-DIFFUSIVE = 0.9  # local slope
+DIFFUSIVE = 0.9  # log-log slope of a MSD that is fitted
 BALLISTIC = 1.5  # local slope above which atoms fly
 LAST_START, END = 7.5, 5  # trajectory over the last lag that may begin the window, and over the one that ends it
 POINTS = 32  # lags of the fit
@@ -65,10 +66,12 @@ class Diffusivity:
         return self.error / self.value if self.value > 0 else np.inf
 
 
-def diffusivity(paths: Paths, msd: MeanSquaredDisplacement | None = None) -> Diffusivity:
-    """D of the mobile atoms of `paths`; `msd` if it is known already."""
+def diffusivity(
+    paths: Paths, msd: MeanSquaredDisplacement | None = None, smallest_slope: float = DIFFUSIVE
+) -> Diffusivity:
+    """D of the mobile atoms of `paths`; `msd` if it is known already, `smallest_slope` of what is fitted."""
     msd = msd or mean_squared_displacement(paths)
-    window = fit_window(msd.msd, msd.slope)
+    window = fit_window(msd.msd, msd.slope, smallest_slope)
     if not len(window.lags):
         return Diffusivity(np.nan, np.nan, np.nan, np.nan, np.nan, window, np.nan)
     lag = window.lags * paths.spacing
@@ -81,19 +84,19 @@ def diffusivity(paths: Paths, msd: MeanSquaredDisplacement | None = None) -> Dif
     return Diffusivity(value, error, value - half, value + half, offset, window, differ)
 
 
-def fit_window(msd: np.ndarray, slope: np.ndarray) -> FitWindow:
-    """The lags to fit, from `msd` (F,) and its local log-log `slope` (F,)."""
+def fit_window(msd: np.ndarray, slope: np.ndarray, smallest: float = DIFFUSIVE) -> FitWindow:
+    """The lags to fit, from `msd` (F,) and its local log-log `slope` (F,), which must not be below `smallest`."""
     frames = len(msd)
     last_start, end = max(1, int(frames / LAST_START)), frames // END
     if not msd[1 : end + 1].all():
         return FitWindow(np.empty(0, int), np.nan, "not diffusive: nothing moves")
     starts = np.arange(1, last_start + 1)
     local, whole = slope[starts], np.log(msd[end] / msd[starts]) / np.log(end / starts)
-    good = starts[(local >= DIFFUSIVE) & (local <= BALLISTIC) & (whole >= DIFFUSIVE)]
+    good = starts[(local >= smallest) & (local <= BALLISTIC) & (whole >= smallest)]
     if not len(good):
         reason = (
             f"not diffusive: the log-log slope of the MSD is {whole[-1]:.2f} from 2/15 to a fifth of the trajectory, "
-            f"at least {DIFFUSIVE} is needed; run longer"
+            f"at least {smallest:g} is needed; run longer"
         )
         return FitWindow(np.empty(0, int), float(whole[-1]), reason)
     lags = np.unique(np.rint(np.linspace(good[0], end, POINTS)).astype(int))

@@ -11,7 +11,7 @@ from jaxglass.analysis.diffusion import Diffusion, analyse_diffusion
 from jaxglass.analysis.diffusivity import Diffusivity, diffusivity
 from jaxglass.analysis.paths import FEWEST_FRAMES, make_paths
 from jaxglass.analysis.results.diffusion import diffusion_results
-from jaxglass.catalogue import hop_settings, ring_settings
+from jaxglass.catalogue import MOTION, hop_settings, ring_settings
 from jaxglass.config import Config
 from jaxglass.protocols.diffusion import DiffusionProtocol, folder_name
 from jaxglass.simulation.directory import RunDirectory
@@ -19,8 +19,6 @@ from jaxglass.simulation.progress import Progress
 
 if TYPE_CHECKING:
     from jaxglass.simulation.lane import Lane
-
-ANALYSED = ("hop_distance", "hop_ps", "ring_reach")  # settings of what is measured, not of the runs
 
 
 def run_diffusion(config: Config, directory: RunDirectory) -> None:
@@ -38,6 +36,7 @@ def run_diffusion(config: Config, directory: RunDirectory) -> None:
     from jaxglass.simulation.run import run_lanes
 
     protocol, seed = protocol_of(config.get("diffusion")), int(config.get("seed"))
+    slope = float(config.get("diffusion.smallest_slope"))
     glass = read_glass(config, directory)
     plan = plan_for(config, glass.system, glass.parameters, volume_margin=1.02)
     all_stages = [protocol.stages(temperature) for temperature in protocol.temperatures]
@@ -45,7 +44,7 @@ def run_diffusion(config: Config, directory: RunDirectory) -> None:
     lanes: list[Lane] = []
 
     def after_stage(k: int):
-        return lambda stage, state: stage.name == "equilibrate" or not is_known(lanes[k], protocol, progress)
+        return lambda stage, state: stage.name == "equilibrate" or not is_known(lanes[k], protocol, slope, progress)
 
     with ExitStack() as stack:
         for k, (temperature, stages) in enumerate(zip(protocol.temperatures, all_stages, strict=True)):
@@ -63,26 +62,26 @@ def run_diffusion(config: Config, directory: RunDirectory) -> None:
 
 def protocol_of(settings: Mapping[str, Any]) -> DiffusionProtocol:
     """The protocol of a section `diffusion` of the settings."""
-    own = {key: value for key, value in settings.items() if key not in ANALYSED}
+    own = {key: value for key, value in settings.items() if key not in MOTION}
     return DiffusionProtocol(**own | {"temperatures": tuple(float(T) for T in own["temperatures"])})
 
 
 def measured(lanes: "Sequence[Lane]", protocol: DiffusionProtocol, config: Config) -> list[Diffusion]:
     """What the frames of every lane say."""
-    hops, rings = hop_settings(config), ring_settings(config)
+    hops, rings, slope = hop_settings(config), ring_settings(config), float(config.get("diffusion.smallest_slope"))
     return [
-        analyse_diffusion(lane.trajectory(), temperature, hops, rings)
+        analyse_diffusion(lane.trajectory(), temperature, hops, rings, slope)
         for lane, temperature in zip(lanes, protocol.temperatures, strict=True)
     ]
 
 
-def is_known(lane: "Lane", protocol: DiffusionProtocol, progress: Progress) -> bool:
+def is_known(lane: "Lane", protocol: DiffusionProtocol, smallest_slope: float, progress: Progress) -> bool:
     """Whether D of a lane is known as well as the protocol asks; says how well it is."""
     trajectory = lane.trajectory()
     name, frames = lane.directory.path.name, len(trajectory.time)
     if frames < FEWEST_FRAMES:
         return False
-    D = diffusivity(make_paths(trajectory))
+    D = diffusivity(make_paths(trajectory), smallest_slope=smallest_slope)
     length = frames * protocol.frame_samples * 72 * protocol.timestep_fs * 1e-3
     progress.say(f"{name}: {knowledge(D)} after {length:g} ps")
     return D.relative_error <= protocol.relative_error
