@@ -2,7 +2,8 @@
 
     D_sigma = (1/6N) d <|sum_i [x_i(k + m) - x_i(k)]|^2>/dt,    H = D/D_sigma
 
-There is one sum of displacements, so D_sigma has the noise of a single walker, whatever N. Its error is that of a
+There is one sum of displacements, so D_sigma has the noise of a single walker, whatever N; with lags to a tenth of the
+trajectory that is 23 %, whatever its length, and only seeds make it smaller. Its error is that of a
 walker of free steps, whose squared displacements over m and n steps from origins k and l share s_kl of them:
 
     cov(m, n) = (2/3) (6 D dt)^2 (1/(K_m K_n)) sum_kl s_kl^2,    K_m = F - m origins, dt one frame

@@ -110,7 +110,7 @@ def _collective(one: Diffusion) -> dict[str, Any]:
     found = one.collective
     if found.reason:
         return missing_entry(D_UNIT, found.reason)
-    why = "one sum of displacements: error of a free walker, falls with time and seeds, not with the number of ions"
+    why = "one sum of displacements: error of a free walker, a quarter in any run; only seeds make it smaller"
     entry = measurement_entry(Measurement(found.value * CM2_PER_S, found.error * CM2_PER_S, D_UNIT, why))
     return entry | {"interval": _interval(found.low, found.high)}
 
