@@ -98,7 +98,7 @@ def _measure(name: str, read: Callable[[], Trajectory], config: Config, director
     analysis = ANALYSES[name]
     trajectory = analysis.frames(read(), config)
     frames = len(trajectory.time)
-    if frames >= MANY_FRAMES:
+    if frames >= MANY_FRAMES and not analysis.whole:
         expected = _expected_seconds(analysis, trajectory, config)
         if expected > PATIENCE:
             print(f"{name}: {frames} frames, about {clock(expected)} min", file=sys.stderr, flush=True)

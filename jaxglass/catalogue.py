@@ -15,18 +15,27 @@ from jaxglass.model.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from jaxglass.analysis.comparison import MeasuredGlass
+    from jaxglass.analysis.hops import HopSettings
     from jaxglass.analysis.persistence import PersistenceSettings
     from jaxglass.analysis.rings import RingSettings
     from jaxglass.analysis.scattering_settings import ScatteringSettings
     from jaxglass.analysis.structure import StructureSettings
 
 
+#: Settings of the section `diffusion` that say how motion is measured; the others say how it is simulated.
+MOTION = ("smallest_slope", "hop_distance", "hop_ps", "ring_reach")
+
+
 @dataclass(frozen=True)
 class Analysis:
-    """`measure` gives keys of results.json; `most_frames` names the setting that says of how many frames at most."""
+    """`measure` gives keys of results.json; `most_frames` names the setting that says of how many frames at most.
+
+    `whole`: it needs all frames, so that some of them say nothing of the time it takes.
+    """
 
     measure: Callable[[Trajectory, Config], dict[str, dict]]
     most_frames: str | None = None
+    whole: bool = False
 
     def frames(self, trajectory: Trajectory, config: Config) -> Trajectory:
         """The frames of `trajectory` that are measured; says so where they are not all of them."""
@@ -50,6 +59,7 @@ def check_analyses(config: Config) -> None:
         ring_settings,
         topology_settings,
         switching_cutoffs,
+        hop_settings,
         measured_glass,
     ):
         settings(config)
@@ -82,10 +92,24 @@ def bond_switching(trajectory: Trajectory, config: Config) -> dict[str, dict]:
     return {"bond_switching": bond_switching_results(found, reference)}
 
 
+def diffusion(trajectory: Trajectory, config: Config) -> dict[str, dict]:
+    """Motion of lithium in a trajectory of one temperature."""
+    from jaxglass.analysis.diffusion import analyse_diffusion
+    from jaxglass.analysis.results import diffusion_results
+
+    settings = {key: config.get(f"diffusion.{key}") for key in MOTION}
+    temperature = config.get("analyse.temperature")
+    found = analyse_diffusion(
+        trajectory, temperature, hop_settings(config), ring_settings(config), settings["smallest_slope"]
+    )
+    return {"diffusion": diffusion_results([found], [None], settings)}
+
+
 ANALYSES: Mapping[str, Analysis] = {
     "structure": Analysis(structure),
     "topology": Analysis(topology, "topology.frames"),
     "bond_switching": Analysis(bond_switching),
+    "diffusion": Analysis(diffusion, whole=True),
 }
 
 
@@ -126,6 +150,14 @@ def switching_cutoffs(config: Config) -> Mapping[str, float]:
     for pair in cutoffs:
         split_pair(pair)
     return cutoffs
+
+
+def hop_settings(config: Config) -> "HopSettings":
+    """What a hop is, and which ring a site lies in."""
+    from jaxglass.analysis.hops import HopSettings
+
+    section = config.get("diffusion")
+    return HopSettings(float(section["hop_distance"]), float(section["hop_ps"]), float(section["ring_reach"]))
 
 
 def measured_glass(config: Config) -> "MeasuredGlass | None":

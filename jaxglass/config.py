@@ -13,17 +13,18 @@ from typing import Any
 import jaxglass
 from jaxglass.errors import ConfigError
 
-STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "report")
+STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "diffusion", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
 TASKS = ("study", "ensemble", "evaluate", "analyse", "measured", "benchmark", "doctor")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
+LISTS = {"floats": "numbers", "ints": "whole numbers", "strs": "text"}
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key may hold: a kind (float, int, bool, str, slice, map, or a list: ints, strs), a range, choices.
+    """What a key may hold: a kind (float, int, bool, str, slice, map, or a list: floats, ints, strs), a range, choices.
 
     `optional` allows null.
     """
@@ -50,7 +51,7 @@ class Rule:
         if self.kind == "slice":
             good = isinstance(value, str) and SLICE.fullmatch(value)
             return "" if good else "must be start:stop:step, for example :100, ::10 or -50:"
-        if self.kind in ("ints", "strs"):
+        if self.kind in LISTS:
             return self._problem_of_list(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return "must be a whole number" if self.kind == "int" else "must be a number"
@@ -63,9 +64,9 @@ class Rule:
         return ""
 
     def _problem_of_list(self, value: Any) -> str:
-        """Like `problem`, for a list of whole numbers or text; an `optional` one may be empty."""
+        """Like `problem`, for a list; an `optional` one may be empty."""
         if not isinstance(value, (list, tuple)) or not (value or self.optional):
-            return "must be a list of " + ("whole numbers" if self.kind == "ints" else "text")
+            return f"must be a list of {LISTS[self.kind]}"
         each = replace(self, kind=self.kind.removesuffix("s"), optional=False)
         return next((f"every entry {problem}" for entry in value if (problem := each.problem(entry))), "")
 
@@ -124,6 +125,18 @@ RULES: dict[str, Rule] = {
     "fracture.timestep_fs": _positive(5.0),
     "fracture.thermostat_ps": _positive(100.0),
     "fracture.barostat_ps": _positive(100.0),
+    "diffusion.temperatures": Rule("floats", 1.0, 5000.0),
+    "diffusion.equilibrate_ps": _positive(1e6),
+    "diffusion.chunk_ps": _positive(1e6),
+    "diffusion.longest_ps": _positive(1e6),
+    "diffusion.relative_error": _positive(10.0),
+    "diffusion.frame_ps": _positive(1000.0),
+    "diffusion.timestep_fs": _positive(5.0),
+    "diffusion.thermostat_ps": _positive(100.0),
+    "diffusion.smallest_slope": _positive(1.0),
+    "diffusion.hop_distance": _positive(10.0),
+    "diffusion.hop_ps": _positive(1000.0),
+    "diffusion.ring_reach": _positive(10.0),
     "structure.cutoffs": Rule("map"),
     "structure.r_max": _positive(50.0),
     "scattering.radiation": Rule("str", choices=("xray", "neutron")),
@@ -159,6 +172,7 @@ RULES: dict[str, Rule] = {
     "analyse.species": Rule("strs", optional=True),
     "analyse.frames": Rule("slice"),
     "analyse.timestep_fs": replace(_positive(1000.0), optional=True),
+    "analyse.temperature": replace(_positive(20000.0), optional=True),
     "evaluate.coulomb": Rule("str", choices=("ewald", "mesh")),
     "benchmark.atoms": Rule("ints", 600, 1_000_000),
     "benchmark.cores": Rule("ints", 1, 64),
@@ -182,7 +196,14 @@ FREE_FORM = (  # maps checked by their owners
 )
 CUTOFFS = ("structure.cutoffs", "rings.cutoffs", "bond_switching.cutoffs")
 SPECIAL = ("stages", "potential.a_bo")
-ANALYSES = ("structure", "scattering", "rings", "topology", "bond_switching")  # settings of what is measured
+ANALYSES = (
+    "structure",
+    "scattering",
+    "rings",
+    "topology",
+    "bond_switching",
+    "diffusion",
+)  # settings of what is measured
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what

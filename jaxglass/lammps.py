@@ -190,6 +190,45 @@ def nve_energies(
         return np.loadtxt(folder / "energies.txt", skiprows=1)
 
 
+def nvt_dump(
+    potential: Potential,
+    species: np.ndarray,
+    fractional: np.ndarray,
+    cell: np.ndarray,
+    settings: Settings,
+    temperature: float,
+    equilibrate: int,
+    steps: int,
+    every: int,
+    folder: Path,
+    seed: int = 4711,
+) -> Path:
+    """Unwrapped positions every `every` of `steps` steps of NVT (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5), as a dump.
+
+    New velocities at `temperature` (K), `equilibrate` steps before the first frame. No core: for a glass, not a melt.
+    The dump, `nvt.dump` in `folder`, names its elements and times; its cell is LAMMPS's (`triangular`).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_structure(potential, species, fractional, cell, folder / "structure.data")
+    lines = [
+        *structure_lines(),
+        *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
+        f"neighbor {settings.skin} bin",
+        "neigh_modify delay 0 every 1 check yes",
+        "timestep 0.001",
+        f"velocity all create {temperature} {seed} mom yes dist gaussian",
+        f"fix nvt all nvt temp {temperature} {temperature} 0.1",
+        "thermo 1000",
+        f"run {equilibrate}",
+        "reset_timestep 0",
+        f"dump frames all custom {every} nvt.dump id type element xu yu zu",
+        f"dump_modify frames sort id time yes units yes format float %.7f element {' '.join(potential.elements)}",
+        f"run {steps}",
+    ]
+    run(lines, folder, settings.suffix, settings.ranks)
+    return folder / "nvt.dump"
+
+
 def fastest_settings(
     potential: Potential,
     species: np.ndarray,

@@ -78,6 +78,13 @@ def bond_switching(config: Config, directory: RunDirectory) -> None:
     directory.add_results(**ANALYSES["bond_switching"].measure(trajectory, config))
 
 
+def diffusion(config: Config, directory: RunDirectory) -> None:
+    """Lithium in the finished glass at several temperatures; its diffusivity and conductivity into results.json."""
+    from jaxglass.transport.diffusion import run_diffusion
+
+    run_diffusion(config, directory)
+
+
 def report(config: Config, directory: RunDirectory) -> None:
     """Draw the figures and write report.html."""
     from jaxglass.report.html import write_report
@@ -93,6 +100,7 @@ STAGES: Mapping[str, Callable[[Config, RunDirectory], None]] = {
     "elastic": elastic,
     "fracture": fracture,
     "bond_switching": bond_switching,
+    "diffusion": diffusion,
     "report": report,
 }
 

@@ -1,4 +1,4 @@
-"""The glass that is deformed: the one of the run directory, or the file that `input` names."""
+"""The glass that is deformed or heated: the one of the run directory, or the file that `input` names."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ class Glass:
 
 
 def read_glass(config: Config, directory: RunDirectory) -> Glass:
-    """The glass to deform, with the potential of its composition.
+    """The glass to start from, with the potential of its composition.
 
     Raises `ConfigError` when there is none, `InputDataError` for a file that cannot be used.
     """
@@ -35,7 +35,7 @@ def read_glass(config: Config, directory: RunDirectory) -> Glass:
     path = Path(config.get("input") or directory.path / "glass.extxyz")
     if not config.get("input") and not path.exists():
         raise ConfigError(
-            "stages: elastic and fracture need a glass: run melt_quench first, or give one with input=FILE"
+            "stages: elastic, fracture and diffusion need a glass: run melt_quench first, or give one with input=FILE"
         )
     glass = glass_from(config, path)
     if config.get("input"):

@@ -7,9 +7,9 @@ public the table says so.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jaxglass.report.reference import Reference, ReferenceRange, ReferenceTable
+from jaxglass.report.reference import Point, Reference, ReferenceRange, ReferenceTable
 from jaxglass.report.run_record import RunRecord
-from jaxglass.report.wording import value_text, why_text, with_unit
+from jaxglass.report.wording import interval_text, value_text, why_text, with_unit
 
 NONE = "none"
 DENSITY_BIAS = "A density 5-8 % too low is a property of this potential, which has no three-body terms."
@@ -59,6 +59,7 @@ def comparison(record: RunRecord, references: ReferenceTable) -> list[Row]:
         _oxygen,
         _agreement,
         _mechanics,
+        _transport,
     ]
     return [row for part in parts for row in part(record, references)]
 
@@ -188,6 +189,29 @@ def _mechanics(record: RunRecord, references: ReferenceTable) -> list[Row]:
         rows.append(_row("G_c", "work over ligament", release, "not available", NONE, ""))
         rows.append(_row("K_Ic", "plane strain", toughness, trend, experiment, "One crack: see the spread of seeds."))
     return rows
+
+
+def _transport(record: RunRecord, references: ReferenceTable) -> list[Row]:
+    """Activation energy and conductivity at 20 degrees."""
+    diffusion = record.diffusion
+    if not diffusion:
+        return []
+
+    def measured(points: list[Point], unit: str, who: str) -> str:
+        near = sorted(points, key=lambda point: abs(point.li2o - (record.li2o or 0.0)))[:2]
+        shown = "; ".join(f"{point.value:.3g} at {point.li2o:g}" for point in sorted(near, key=lambda p: p.li2o))
+        return f"{with_unit(shown, 'mol %')}, {unit} ({who})" if record.li2o is not None else NONE
+
+    energy, sigma = diffusion["activation_energy_of_conductivity"], diffusion["conductivity_293K"]
+    falls, rises = (references.paper_trend(key) for key in ("activation_energy", "conductivity"))
+    kumar = measured(references.activation_energy_series(), "eV", "Kumar 2004, 20-100 °C, SciGlass")
+    cho = measured(references.conductivity_series(), "S/cm", "Cho 2006, SciGlass")
+    shown = interval_text(sigma)
+    note = "Extrapolated from the temperatures of the runs: judge it in decades."
+    return [
+        _row("Ea of σ", "slope near 333 K", energy, f"{falls} with Li2O", kumar, "That of D is 0.03 eV higher."),
+        Row("σ at 20 °C", "Nernst-Einstein, Z = 1", shown, why_text(sigma), f"{rises} with Li2O", cho, note),
+    ]
 
 
 def _cutoff_of(record: RunRecord, key: str) -> str:

@@ -13,11 +13,22 @@ from jaxglass.report.markup import inline, scroll, section, small, table
 from jaxglass.report.measured import measured_sections
 from jaxglass.report.reference import ReferenceTable, load_references
 from jaxglass.report.run_record import RunRecord, read_run
+from jaxglass.report.transport import transport_section
 from jaxglass.report.view3d import view_section
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
 STYLE = Path(__file__).with_name("report.css")
-NAMED_STAGES = ("glass", "input", "structure", "rings", "topology", "melt_quench", "bond_switching", "provenance")
+NAMED_STAGES = (
+    "glass",
+    "input",
+    "structure",
+    "rings",
+    "topology",
+    "melt_quench",
+    "bond_switching",
+    "diffusion",
+    "provenance",
+)
 
 
 def write_report(run_dir: Path) -> Path:
@@ -40,6 +51,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
         _making_section(record),
         _cutoff_section(record),
         measured_sections(record),
+        transport_section(record),
         _other_sections(record),
         _limits_section(record, references),
         _potential_section(record),

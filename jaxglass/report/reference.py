@@ -54,12 +54,34 @@ class ReferenceTable:
 
     def density_series(self) -> list["Point"]:
         """The measured densities (g/cm3) by composition, interpolated entries left out."""
-        values = self.entries["density"]["values"]
-        return [Point(float(x), v) for x, v in sorted(values.items(), key=lambda item: float(item[0]))]
+        return self._series("density")
 
     def toughness_series(self) -> list["Point"]:
         """The measured K_Ic (MPa m^0.5) by composition that are known as numbers."""
-        values = self.entries["fracture_toughness"]["values"]
+        return self._series("fracture_toughness")
+
+    def conductivity_series(self) -> list["Point"]:
+        """Measured conductivities (S/cm) at 20 degC by composition."""
+        return self._series("conductivity")
+
+    def conductivity_spread(self) -> dict[float, tuple[float, float]]:
+        """Smallest and largest conductivity (S/cm) that groups found, by composition."""
+        return {float(x): (low, high) for x, (low, high) in self.entries["conductivity"]["spread"].items()}
+
+    def activation_energy_series(self) -> list["Point"]:
+        """Measured activation energies (eV) of the conductivity by composition."""
+        return self._series("conductivity_activation_energy")
+
+    def diffusivity_series(self) -> list["Point"]:
+        """D of Li (cm2/s) that the conductivities imply, by composition."""
+        return [Point(point.li2o, 1e4 * point.value) for point in self._series("lithium_diffusivity")]
+
+    def diffusivity_temperature(self) -> float:
+        """Where those hold (K)."""
+        return self.entries["lithium_diffusivity"]["temperature_K"]
+
+    def _series(self, quantity: str) -> list["Point"]:
+        values = self.entries[quantity]["values"]
         return [Point(float(x), v) for x, v in sorted(values.items(), key=lambda item: float(item[0]))]
 
     def bond_length(self, name: str) -> ReferenceRange:

@@ -73,6 +73,11 @@ class RunRecord:
         """What became of the bonds."""
         return self.results.get("bond_switching") or {}
 
+    @property
+    def diffusion(self) -> Mapping:
+        """Motion of lithium."""
+        return self.results.get("diffusion") or {}
+
     def strain(self, frames: int | None) -> np.ndarray | None:
         """Strains of the fracture (F,), if it has so many `frames`."""
         found = ((self.fracture.get("stress_strain") or {}).get("strain") or {}).get("values")

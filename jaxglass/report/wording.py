@@ -12,6 +12,7 @@ UNITS = {
     "1/Angstrom2": "Å⁻²",
     "1/Angstrom3": "Å⁻³",
     "g/cm3": "g/cm³",
+    "cm2/s": "cm²/s",
     "degree": "°",
     "degC": "°C",
     "1": "",
@@ -19,6 +20,8 @@ UNITS = {
 }
 SETTING_UNITS = {
     "li2o": "mol %",
+    "hop_distance": "Å",
+    "ring_reach": "Å",
     "start_density": "g/cm³",
     "melt_temperature": "K",
     "final_temperature": "K",
@@ -76,6 +79,14 @@ def value_text(entry: Mapping) -> str:
     if error < 0.5 * 10**-places:
         return with_unit(f"{value:.{places}f} ± less than {10**-places:g}", unit)
     return with_unit(f"{value:.{places}f} ± {error:.{places}f}", unit)
+
+
+def interval_text(entry: Mapping) -> str:
+    """ "1.2e-08 (4.1e-09 to 3.5e-08) S/cm": a value with the ends of its `interval`; "not measured" for null."""
+    if not _is_number(entry.get("value")):
+        return "not measured"
+    low, high = entry["interval"]
+    return with_unit(f"{entry['value']:.1e} ({low:.1e} to {high:.1e})", entry.get("unit"))
 
 
 def cutoff_text(cutoffs: Mapping[str, Mapping]) -> str:

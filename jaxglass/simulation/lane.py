@@ -35,11 +35,9 @@ from jaxglass.simulation.block import BlockResult, Health, Order
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.position import Position, header, restored
-from jaxglass.simulation.stage import Stage
+from jaxglass.simulation.stage import INTERVAL, Stage
 from jaxglass.simulation.thermo import ThermoFile, rows
 
-INTERVAL = 72  # steps between samples: many divisors, so that the rhythm of the lists has a choice
-FRAME_SAMPLES = 10  # samples between recorded frames
 MOST_ATTEMPTS = 12
 FASTEST_MOVE = 0.5  # A in one step
 COLLAPSE = -200.0  # eV per atom: far below any oxide, so only a pair inside its core barrier gets there
@@ -147,7 +145,8 @@ class Lane:
             return Order(self.potential, control_of(self.stage), rhythm, jnp.asarray(1), here.state)
         interval = min(INTERVAL, self.stage.steps - done)
         # a short first block shows soon whether the start is sound; later ones end where frames are kept
-        most = min(most_samples, FRAME_SAMPLES - done // INTERVAL % FRAME_SAMPLES) if done else 1
+        frame = self.stage.frame_samples
+        most = min(most_samples, frame - done // INTERVAL % frame) if done else 1
         samples = min(most, (self.stage.steps - done) // interval)
         rhythm = rhythms.choose(here.plan, np.asarray(here.state.system.cell), here.pace, interval)
         return Order(self.potential, control_of(self.stage), rhythm, jnp.asarray(samples), here.state)
@@ -189,7 +188,7 @@ class Lane:
             converged=stage.ensemble == "minimise" and float(health.largest_force) < stage.force_tolerance,
         )
         step = int(result.state.step)
-        if stage.record and (step % (FRAME_SAMPLES * INTERVAL) == 0 or self.stage_done):
+        if stage.record and (step % (stage.frame_samples * INTERVAL) == 0 or self.stage_done):
             self.frames.add(here.elapsed_ps + step * stage.time_per_step, result.state.system)
         density = self.mass / float(result.state.system.volume) * units.G_PER_CM3
         temperature = float(result.samples.temperature[samples - 1]) if stage.ensemble != "minimise" else 0.0
@@ -308,10 +307,13 @@ class Lane:
 
     def finished(self) -> Finished:
         """The final system and all recorded frames."""
-        return Finished(self.position.state.system, self._trajectory(), self.position.plan)
+        return Finished(self.position.state.system, self.trajectory(), self.position.plan)
 
-    def _trajectory(self) -> Trajectory:
+    def trajectory(self) -> Trajectory:
+        """The frames recorded so far, on disk or not yet; the present state where there is none."""
         system, segments = self.position.state.system, self.directory.read_segments(list(self.position.segments))
+        if self.frames.time:
+            segments.append({key: np.asarray(kept) for key, kept in self.frames.__dict__.items()})
         if not segments:  # nothing was recorded: the final state is the only frame
             now = {"time": self.position.elapsed_ps, "fractional": system.fractional, "cell": system.cell}
             segments = [{key: np.asarray(value)[None] for key, value in now.items()}]

@@ -18,10 +18,10 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.simulation.block import BlockResult, Order, run_block, run_blocks
 from jaxglass.simulation.directory import RunDirectory
-from jaxglass.simulation.lane import FRAME_SAMPLES, Finished, Lane
+from jaxglass.simulation.lane import Finished, Lane
 from jaxglass.simulation.progress import Progress
 from jaxglass.simulation.signals import StopRequest
-from jaxglass.simulation.stage import Stage
+from jaxglass.simulation.stage import FRAME_SAMPLES, Stage
 
 CHECKPOINT_SECONDS = 30.0
 SAMPLES_PER_BLOCK = 10

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from jaxglass.dynamics.ensembles import ENSEMBLES
 from jaxglass.errors import ConfigError
 
+INTERVAL = 72  # steps between samples: many divisors, so that the rhythm of the lists has a choice
+FRAME_SAMPLES = 10  # samples between recorded frames
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -12,7 +15,7 @@ class Stage:
 
     `ensemble` is one of nve, nvt, nvt_stress (NVT that averages the stress over every step), npt (isotropic),
     npt_orthorhombic, minimise; `steps` of `timestep` ps (for minimise: at most); temperatures in K at start and end (a
-    linear ramp), `pressure` in GPa, damping times in ps. `record` keeps a frame at the end of every block;
+    linear ramp), `pressure` in GPa, damping times in ps. `record` keeps a frame every `frame_samples` samples;
     `force_tolerance` (eV/A) ends a minimisation; `draw_velocities` starts from a Maxwell-Boltzmann distribution at so
     many times the first temperature, whose seed is that of the run plus `velocity_seed`. `stretch`, rows of F, deforms
     the cell on entering, atoms with it: r -> F r.
@@ -27,6 +30,7 @@ class Stage:
     thermostat_time: float = 0.1
     barostat_time: float = 1.0
     record: bool = False
+    frame_samples: int = FRAME_SAMPLES
     force_tolerance: float = 0.0
     draw_velocities: float = 0.0
     velocity_seed: int = 0

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
+from jaxglass.report.figures.diffusion import arrhenius_figure, conductivity_figure, msd_figure, van_hove_figure
+from jaxglass.report.figures.hops import hop_figure, path_figure
 from jaxglass.report.figures.mechanics import (
     elastic_figure,
     stress_strain_figure,
@@ -59,6 +61,12 @@ def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) ->
         ("snapshots", "Fracture: the notched glass", snapshot_figure),
         ("bond_switching", "Bond switching", switching_figure),
         ("toughness", "Fracture toughness against composition", partial(toughness_figure, references=references)),
+        ("msd", "Mean squared displacement", msd_figure),
+        ("arrhenius", "Diffusion against temperature", partial(arrhenius_figure, references=references)),
+        ("conductivity", "Conductivity and activation energy", partial(conductivity_figure, references=references)),
+        ("van_hove", "How far single ions go", van_hove_figure),
+        ("hops", "Hops between rings", hop_figure),
+        ("path", "The path of one ion", path_figure),
         ("g_r_cations", "Pair distributions among cations", partial(pair_figure, with_oxygen=False)),
         ("history", "How the glass was made", history_figure),
     )

@@ -1,0 +1,202 @@
+"""Diffusion in the glass library: D(T), Ea and sigma(300 K) against lithium, beside Cho 2006 and Kumar 2004.
+
+    python -m validation.diffusion                       run or continue it in outputs/diffusion, then keep it
+    python -m validation.diffusion RUN [key=value ...]   the same in the folder RUN, with other settings
+
+Every glass is a study of its own (stage diffusion) in a process of its own on one core; a second process takes the
+other core. Kept in `validation/diffusion.json` and `.png`: every glass, means and standard errors over the seeds of a
+composition, and slopes with the lithium content over all glasses.
+
+The temperatures are hotter than the paper's 700-800 K. There the MSD of these glasses takes hundreds of picoseconds
+to become diffusive (log-log slope 0.9), which twelve glasses cannot have in 90 minutes on two cores. With hours:
+
+    python -m validation.diffusion RUN 'diffusion.temperatures=[700,750,800]' diffusion.longest_ps=1000
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+
+from jaxglass.manifest import versions
+from validation.library import Glass, glasses
+from validation.trend import Trend, trend_line
+
+FOLDER = Path(__file__).parent
+SEEDS = (0, 1, 2)
+SETTINGS = {
+    "diffusion.temperatures": "[800,900,1000]",
+    "diffusion.equilibrate_ps": "2.0",
+    "diffusion.chunk_ps": "26.0",
+    "diffusion.longest_ps": "130.0",
+    "diffusion.relative_error": "0.04",
+    "diffusion.frame_ps": "0.36",
+}
+#: unit and what the paper says of the trend with lithium
+QUANTITIES = {
+    "activation_energy": ("eV", "down"),
+    "log10_conductivity_300K": ("log10 S/cm", "up"),
+    "log10_conductivity_293K": ("log10 S/cm", "up"),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Diffusion in one glass: the section of its results.json."""
+
+    glass: Glass
+    diffusion: Mapping[str, Any]
+
+    def value(self, quantity: str) -> float:
+        """A quantity of `QUANTITIES`, or log10 of D (cm2/s) at a temperature ("800K"); NaN where there is none."""
+        if quantity.startswith("log10_conductivity"):
+            entry = self.diffusion[quantity.removeprefix("log10_")].get("log10") or {}
+            return float(entry.get("value", np.nan))
+        if quantity in QUANTITIES:
+            value = self.diffusion[quantity]["value"]
+            return np.nan if value is None else float(value)
+        value = self.diffusion["diffusivity"].get(quantity, {}).get("value")
+        return float(np.log10(value)) if value else np.nan
+
+
+def chosen() -> list[Glass]:
+    """The glasses of the sweep, seed by seed, so that an unfinished one has all compositions."""
+    return sorted((glass for glass in glasses() if glass.seed in SEEDS), key=lambda glass: (glass.seed, glass.li2o))
+
+
+def run(folder: Path, settings: Mapping[str, str], some: Sequence[Glass]) -> None:
+    """Run or continue `some` glasses in `folder`, one process per core."""
+    cores: Queue[int] = Queue()
+    for core in sorted(os.sched_getaffinity(0)):
+        cores.put(core)
+
+    def study(glass: Glass) -> None:
+        core = cores.get()
+        try:
+            command = [sys.executable, "-m", "jaxglass", "stages=[diffusion,report]", f"input={glass.path}"]
+            command += [f"seed={glass.seed}", "engine.cores=1", f"hydra.run.dir={folder / glass.name}"]
+            command += [f"{key}={value}" for key, value in settings.items()]
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / f"{glass.name}.log").open("a") as log:
+                subprocess.run(["taskset", "-c", str(core), *command], check=True, stdout=log, stderr=log)
+        finally:
+            cores.put(core)
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        list(pool.map(study, some))
+
+
+def read(folder: Path, some: Sequence[Glass]) -> list[Found]:
+    """Every glass that is finished in `folder`."""
+    found = []
+    for glass in some:
+        path = folder / glass.name / "results.json"
+        results = json.loads(path.read_text()) if path.exists() else {}
+        if "diffusion" in results:
+            found.append(Found(glass, results["diffusion"]))
+    return found
+
+
+def trends(found: Sequence[Found]) -> list[Trend]:
+    """Means over seeds and slopes of every quantity that three glasses of two compositions have."""
+    names = list(dict.fromkeys(name for one in found for name in one.diffusion["diffusivity"]))
+    wanted = QUANTITIES | {name: ("log10 cm2/s", "up") for name in names}
+    lines = []
+    for name, (unit, paper) in wanted.items():
+        values, li2o = np.array([one.value(name) for one in found]), np.array([one.glass.li2o for one in found])
+        known = np.isfinite(values)
+        if known.sum() > 3 and len(np.unique(li2o[known])) > 1:
+            shown = f"log10_diffusivity_{name}" if name in names else name
+            lines.append(trend_line(shown, unit, paper, li2o[known], values[known]))
+    return lines
+
+
+def draw(found: Sequence[Found], lines: Sequence[Trend], path: Path) -> None:
+    """D against 1/T, Ea and sigma at 20 degC against lithium."""
+    from matplotlib.figure import Figure
+
+    from jaxglass.report.reference import load_references
+
+    references, by_name = load_references(), {line.name: line for line in lines}
+    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    levels = sorted({one.glass.li2o for one in found})
+    for one in found:
+        known = {n: e["value"] for n, e in one.diffusion["diffusivity"].items() if e["value"]}
+        T = np.array([float(name.removesuffix("K")) for name in known])
+        label = f"{one.glass.li2o:.1f} %" if one.glass.seed == SEEDS[0] else None
+        color = f"C{levels.index(one.glass.li2o)}"
+        left.semilogy(1e3 / T, list(known.values()), "o-", color=color, ms=3, lw=0.8, label=label)
+    left.set(xlabel="1000/T (1/K)", title="D of Li (cm2/s)")
+    left.legend(fontsize=7, title="Li2O", title_fontsize=7)
+    for panel, name, points, who in (
+        (middle, "activation_energy", references.activation_energy_series(), "Kumar 2004 (of sigma)"),
+        (right, "log10_conductivity_293K", references.conductivity_series(), "Cho 2006"),
+    ):
+        logarithm = name.startswith("log10")
+        values = [np.log10(p.value) if logarithm else p.value for p in points]
+        panel.plot([p.li2o for p in points], values, "ks--", ms=4, lw=0.8, label=who)
+        if name in by_name:
+            line = by_name[name]
+            panel.errorbar(line.li2o, line.mean, yerr=line.error, fmt="o-", ms=5, capsize=3, color="#0072B2", lw=1)
+        panel.set(xlabel="Li2O (mol %)", title="log10 sigma at 20 degC (S/cm)" if logarithm else "Ea of D (eV)")
+        panel.legend(fontsize=7)
+    for panel in (left, middle, right):
+        panel.title.set_fontsize(9)
+        panel.tick_params(labelsize=8)
+    figure.savefig(path, dpi=160, metadata={"Software": None})
+
+
+def keep(found: Sequence[Found], settings: Mapping[str, str], folder: Path = FOLDER) -> list[Trend]:
+    """Write `diffusion.json` and `diffusion.png` into `folder`."""
+    lines = trends(found)
+    draw(found, lines, folder / "diffusion.png")
+    kept = {
+        "date": date.today().isoformat(),
+        "versions": versions(),
+        "settings": dict(settings),
+        "glasses": [
+            {"name": one.glass.name, "li2o": one.glass.li2o, "seed": one.glass.seed, **_kept(one)} for one in found
+        ],
+        "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
+        "trends": [asdict(line) | {"found": line.found} for line in lines],
+    }
+    (folder / "diffusion.json").write_text(json.dumps(kept, indent=1) + "\n")
+    return lines
+
+
+def _kept(one: Found) -> dict[str, Any]:
+    """What stays of a glass: no curves."""
+    keys = ("ended", "length", "fit_window", "diffusivity", "conductivity", "haven_ratio", "activation_energy")
+    keys += ("diffusivity_300K", "conductivity_300K", "conductivity_293K", "arrhenius", "drift")
+    jumps = {
+        name: {key: value for key, value in found.items() if key not in ("changes", "by_size")}
+        for name, found in one.diffusion["jumps"].items()
+    }
+    return {key: one.diffusion[key] for key in keys} | {"jumps": jumps}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Command line."""
+    changes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    names = [argument for argument in arguments if "=" not in argument]
+    folder, settings = Path(names[0] if names else "outputs/diffusion").resolve(), SETTINGS | changes
+    run(folder, settings, chosen())
+    for line in keep(read(folder, chosen()), settings):
+        values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
+        slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
+        print(f"{line.name:26} {values} {line.unit}   {slope}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
