@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxglass.analysis.elasticity import Isotropic, isotropic
+from jaxglass.analysis.elasticity import Isotropic, Uncertain, isotropic
 from jaxglass.analysis.stress_strain import Slope, slope
 from jaxglass.config import Config
 from jaxglass.errors import NumericalError
@@ -72,8 +72,8 @@ def athermal_results(plan: "Plan", glass: "Glass") -> dict[str, Any]:
     try:
         found = athermal_moduli(relax(plan, glass.parameters.potential, glass.system))
     except NumericalError as error:
-        return {key: _modulus(None, None, unit, str(error)) for key, unit in MODULI.items()}
-    return {key: _modulus(*getattr(found, key), unit, AT_REST) for key, unit in MODULI.items()}
+        return {key: {"value": None, "error": None, "unit": unit, "reason": str(error)} for key, unit in MODULI.items()}
+    return _moduli(found, AT_REST)
 
 
 def read_elastic(path: Path, protocol: ElasticProtocol) -> Elastic:
@@ -97,9 +97,9 @@ def mean_stress(run: Path, component: str, count: int) -> np.ndarray:
 def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]:
     """The section `elastic` of results.json."""
     return {
-        **{key: _modulus(*getattr(found.moduli, key), unit, ONE_GLASS) for key, unit in MODULI.items()},
+        **_moduli(found.moduli, ONE_GLASS),
         "directions": {
-            name: {**_modulus(curve.value, curve.error, "GPa", ONE_GLASS), "stress_at_zero": curve.at_zero}
+            name: _modulus(Uncertain(curve.value, curve.error), "GPa", ONE_GLASS) | {"stress_at_zero": curve.at_zero}
             for name, curve in zip(DIRECTIONS, found.slopes, strict=True)
         },
         "stress_strain": {
@@ -113,5 +113,9 @@ def elastic_results(found: Elastic, protocol: ElasticProtocol) -> dict[str, Any]
     }
 
 
-def _modulus(value: float | None, error: float | None, unit: str, reason: str) -> dict[str, Any]:
-    return {"value": value, "error": error, "unit": unit, "reason": reason}
+def _moduli(found: Isotropic, reason: str) -> dict[str, Any]:
+    return {key: _modulus(getattr(found, key), unit, reason) for key, unit in MODULI.items()}
+
+
+def _modulus(found: Uncertain, unit: str, reason: str) -> dict[str, Any]:
+    return {"value": found.value, "error": found.error, "unit": unit, "reason": reason}
