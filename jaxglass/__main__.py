@@ -86,52 +86,42 @@ def _run_name(*, _root_: Any) -> str:
 
 
 def _task(cfg: Any) -> JaxglassError | None:
-    """One job. A single run returns its error (Hydra would print around it); a job of a sweep raises it."""
+    """One job. A single run returns its error (Hydra would print around it); a point of a sweep raises it.
+
+    The point of a sweep runs in a process of its own, whatever the launcher: see `jaxglass.sweep.job`.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    hydra = HydraConfig.get()
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    yaml, path = OmegaConf.to_yaml(cfg, resolve=True), Path(hydra.runtime.output_dir)
+    if hydra.mode is RunMode.MULTIRUN:
+        from jaxglass.sweep.job import Order, run_job
+        from jaxglass.sweep.share import share_of
+
+        launcher: Any = OmegaConf.to_container(hydra.launcher, resolve=False)
+        sweeps = Path(hydra.runtime.cwd, hydra.sweep.dir)
+        run_job(Order(values, yaml, path, sweeps), share_of(launcher, values.get("sweep") or {}))
+        return None
+    from jaxglass.config import check_config
+    from jaxglass.tasks import Call, run_task
 
     try:
-        _run(cfg)
+        _refuse_detour(str(hydra.run.dir))
+        run_task(Call(check_config(values), yaml, path, Path(hydra.sweep.dir)))
     except JaxglassError as error:
-        if HydraConfig.get().mode is RunMode.RUN:
-            return error
-        raise
+        return error
     return None
 
 
-def _run(cfg: Any) -> None:
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    from jaxglass.config import check_config
-
-    values: Any = OmegaConf.to_container(cfg, resolve=True)
-    config = check_config(values)
-    path = Path(HydraConfig.get().runtime.output_dir)
-    if config.get("task") == "doctor":
-        from jaxglass.doctor import run_doctor
-
-        run_doctor()
-    elif config.get("task") == "evaluate":
-        from jaxglass.evaluate import run_evaluate
-
-        run_evaluate(config, path)
-    elif config.get("task") == "analyse":
-        from jaxglass.analyse import run_analyse
-
-        run_analyse(config, path, OmegaConf.to_yaml(cfg, resolve=True))
-    elif config.get("task") == "ensemble":
-        from jaxglass.ensemble import run_ensemble
-
-        run_ensemble(config, path, OmegaConf.to_yaml(cfg, resolve=True))
-    elif config.get("task") == "benchmark":
-        from jaxglass.benchmark.task import run_benchmark
-
-        run_benchmark(config, path)
-    else:
-        from jaxglass.study import run_study
-
-        run_study(config, path, OmegaConf.to_yaml(cfg, resolve=True))
+def _refuse_detour(folder: str) -> None:
+    """`ConfigError` for a run directory that leaves the folder it seems to lie in, as in outputs/../../x."""
+    parts = Path(folder).parts
+    named = next((k for k, part in enumerate(parts) if part != ".."), len(parts))
+    if ".." in parts[named:]:
+        raise ConfigError(f"hydra.run.dir = {folder}: '..' after a folder name leaves that folder; write the path out")
 
 
 def _hydra_main() -> JaxglassError | None:

@@ -15,7 +15,8 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
-TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark", "doctor")
+SWEPT_TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark")
+TASKS = (*SWEPT_TASKS, "doctor", "validate_config", "sweep_status", "sweep_report")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
 FORBIDDEN = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
@@ -79,6 +80,10 @@ RULES: dict[str, Rule] = {
     "seed": Rule("int", 0, 2**32 - 1),
     "input": Rule("str", optional=True),
     "debug": Rule("bool"),
+    "max_walltime": replace(_positive(1e5), optional=True),
+    "sweep.cores_per_job": Rule("int", 1, 1024, optional=True),
+    "sweep.gpus_per_job": Rule("int", 1, 64, optional=True),
+    "sweep.max_attempts": Rule("int", 1, 1000, optional=True),
     "glass.li2o": Rule("float", 0, 99),
     "glass.n_atoms": Rule("int", 8, 10_000_000),
     "engine.precision": Rule("str", choices=("mixed", "float64")),
@@ -185,6 +190,7 @@ SPECIAL = ("stages", "potential.a_bo")
 ANALYSES = ("structure", "scattering", "rings", "topology", "bond_switching")  # settings of what is measured
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
+EVALUATED = ("input", "evaluate", "engine", "potential")  # and of task=evaluate
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
@@ -206,14 +212,13 @@ class Config:
     @property
     def hash(self) -> str:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
-        if self.get("task") == "analyse":
-            return _hash({key: self.values[key] for key in MEASURED})
-        physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
+        decisive = {"analyse": MEASURED, "evaluate": EVALUATED}.get(self.get("task"), PHYSICS)
+        chosen = {key: self.values[key] for key in decisive}
         if self.get("input"):
-            physics["input"] = self.get("input")
-        for key in HARDWARE:
-            physics["engine"].pop(key, None)
-        return _hash(physics)
+            chosen["input"] = self.get("input")
+        if "engine" in chosen:
+            chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
+        return _hash(chosen)
 
     @property
     def name(self) -> str:
@@ -221,7 +226,7 @@ class Config:
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
         if task == "ensemble":
             return f"ensemble-{self.hash}"
-        if task in ("analyse", "study") and self.get("input"):
+        if task in ("analyse", "evaluate", "study") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
             return f"{task}-{file}-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
@@ -299,7 +304,7 @@ def _reasons(key: str, value: Any, task: Any) -> list[str]:
     """Why `value` is refused for `key`; lists are for the lanes of an ensemble."""
     if not isinstance(value, (list, tuple)) or key not in LANES:
         found = [RULES[key].problem(value)]
-    elif task != "ensemble":
+    elif task not in ("ensemble", "validate_config"):
         found = ["a list needs task=ensemble, or jaxglass -m for a sweep"]
     elif not value or len(set(map(str, value))) < len(value):
         found = ["must be different values, at least one"]

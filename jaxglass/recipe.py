@@ -47,11 +47,20 @@ class Recipe:
         return Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
 
 
-def make_recipe(config: Config, shards: int | None = None) -> Recipe:
-    """Check the settings of a melt-quench before anything is compiled, then place the atoms.
+@dataclass(frozen=True)
+class Planned:
+    """A glass that can be made: what its recipe holds before any atom is placed."""
 
-    `shards` devices divide them; None: as many as `engine.cores` and their number allow. JAX must have been
-    configured; raises `ConfigError` or `ResourceError` for settings that cannot be run.
+    composition: Composition
+    protocol: MeltQuench
+    parameters: Parameters
+    plan: Plan
+
+
+def plan_glass(config: Config, shards: int | None = None) -> Planned:
+    """Check the settings of a melt-quench before anything is compiled or placed.
+
+    Raises `ConfigError` or `ResourceError` for settings that cannot be run.
     """
     engine = config.get("engine")
     composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
@@ -75,9 +84,18 @@ def make_recipe(config: Config, shards: int | None = None) -> Recipe:
         volume_margin=1.35,
         shards=shards or shards_for(composition.n_atoms, engine["cores"]),
     )
+    return Planned(composition, protocol, parameters, plan)
+
+
+def make_recipe(config: Config, shards: int | None = None) -> Recipe:
+    """Check the settings of a melt-quench (`plan_glass`), then place the atoms.
+
+    `shards` devices divide them; None: as many as `engine.cores` and their number allow. JAX must have been configured.
+    """
+    found = plan_glass(config, shards)
     check_compiler()
-    system = random_packing(composition, protocol.start_density, int(config.get("seed")))
-    return Recipe(config, composition, protocol, parameters, plan, system)
+    system = random_packing(found.composition, found.protocol.start_density, int(config.get("seed")))
+    return Recipe(config, found.composition, found.protocol, found.parameters, found.plan, system)
 
 
 def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) -> None:

@@ -12,6 +12,19 @@ from jaxglass.errors import CheckpointError, ConfigError, ResourceError
 from jaxglass.simulation.files import read_json, sync_directory, write_atomic, write_json
 
 
+def holder(path: Path) -> str | None:
+    """Who holds the lock of run directory `path`, as "process 4711"; None when nobody does."""
+    try:
+        with open(Path(path) / ".lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read().strip() or "another process"
+    except OSError:
+        return None
+    return None
+
+
 class RunDirectory:
     """Paths and small files of one run; holds a lock for as long as it is open (use as a context manager)."""
 
