@@ -61,9 +61,9 @@ def run_job(order: Order, share: Share) -> None:
 def _refuse_hopeless(path: Path, most: int | None) -> None:
     job = read_job(path)
     if most is not None and job.state in ("failed", "lost") and job.attempts >= most:
-        raise JaxglassError(
-            f"failed {job.attempts} times, sweep.max_attempts={most}: left alone; last: {job.status.get('error')}"
-        )
+        said = f"failed {job.attempts} times, sweep.max_attempts={most}: left alone; last: {job.status.get('error')}"
+        print(f"sweep: {path.name}: {said}", file=sys.stderr, flush=True)
+        raise JaxglassError(said)
 
 
 @contextmanager

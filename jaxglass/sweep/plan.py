@@ -9,7 +9,7 @@ from typing import Any
 from jaxglass.config import SWEPT_TASKS, Config, check_config
 from jaxglass.errors import ConfigError
 from jaxglass.simulation.files import read_json, write_json
-from jaxglass.sweep.record import JOB
+from jaxglass.sweep.record import JOB, STATUS
 
 Compose = Callable[[list[str]], Any]
 
@@ -34,8 +34,8 @@ class Point:
 def plan_points(overrides: Sequence[Sequence[str]], compose: Compose, folder: Path) -> list[Point]:
     """Every point of a sweep in `folder`.
 
-    `ConfigError` for settings that are refused, two points in one directory and a directory outside `folder`: before
-    anything is launched.
+    `ConfigError` for settings that are refused, two points in one directory, a directory outside `folder` or of
+    another run: before anything is launched.
     """
     points: list[Point] = []
     problems: dict[str, None] = {}
@@ -43,10 +43,17 @@ def plan_points(overrides: Sequence[Sequence[str]], compose: Compose, folder: Pa
         try:
             points.append(_point(one, compose(list(one)), number, folder))
         except ConfigError as error:
-            problems[str(error)] = None
+            problems |= dict.fromkeys(str(error).split("; "))
     if problems:
         raise ConfigError("; ".join(problems))
     _refuse_shared(points)
+    for point in points:
+        held = (read_json(point.directory / STATUS) or {}).get("config_hash")
+        if held not in (None, point.config.hash):
+            raise ConfigError(
+                f"{point.directory} holds another run (settings {held}, now {point.config.hash}); choose another "
+                "hydra.sweep.dir"
+            )
     return points
 
 

@@ -20,6 +20,7 @@ from jaxglass.sweep.plan import Compose, Point, plan_points, write_jobs
 from jaxglass.sweep.record import STOP, Job, is_done, read_job
 
 PATIENCE = 60.0  # s that running jobs have for their checkpoints when the sweep is stopped
+SUBMITIT = ("LocalLauncher", "SlurmLauncher")
 HERE = ("BasicLauncher", "JoblibLauncher")  # launchers whose jobs live and die with the sweep
 
 
@@ -50,6 +51,8 @@ def _launch(points: Sequence[Point], folder: Path, launch: Callable[[Any], Any],
 
     Whatever a launcher raises is left aside: the directories tell what became of every job.
     """
+    if launcher in SUBMITIT:  # it keeps pickles there, which run code when they are read: nobody else may write them
+        (folder / ".submitit").mkdir(mode=0o700, exist_ok=True)
     orders = [point.order(folder) for point in points]
     try:
         with Interrupt(folder, [point.directory for point in points], launcher in HERE) as stop:
