@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -249,7 +249,7 @@ class Config:
 
 
 def _hash(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode()).hexdigest()[:12]
 
 
 def conf_folder() -> Path:
@@ -274,6 +274,8 @@ def check_config(values: Mapping[str, Any]) -> Config:
                 last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5
             )
             problems.append(f"{key}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
+        if key not in RULES or RULES[key].kind == "map":
+            problems += _unusable(value, key)
     problems += [f"{key}: missing" for key in sorted({*RULES, *SPECIAL} - set(flat))]
     a_bo = flat.get("potential.a_bo")
     if (
@@ -321,6 +323,21 @@ def _flatten(node: Mapping[str, Any], known: set[str], prefix: str = ""):
             yield from (item for item in _forbidden(value, name))
         elif isinstance(value, Mapping):
             yield from _flatten(value, known, name + ".")
+
+
+def _unusable(value: Any, name: str) -> Iterator[str]:
+    """What no file of results could hold: names that are not text, numbers that are not finite."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _unusable(inner, f"{name}.{key}")
+            else:
+                yield f"{name}: {key!r} must be text; write it in quotes"
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _unusable(inner, name)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{name} = {value!r}: must be finite"
 
 
 def _forbidden(value: Any, name: str):

@@ -1,7 +1,6 @@
 """The run directory: the only interface between protocols, analyses and reports."""
 
 import fcntl
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxglass.errors import CheckpointError, ConfigError, ResourceError
+from jaxglass.simulation.archive import read_archive
 from jaxglass.simulation.files import read_json, sync_directory, write_atomic, write_json
 
 
@@ -103,10 +103,12 @@ class RunDirectory:
         """Arrays of the named segments, in order; `CheckpointError` for one that is missing or damaged."""
         found = []
         for name in names:
+            if Path(name).name != name:
+                raise CheckpointError(f"trajectory/{name}: not the name of a segment")
             try:
-                with np.load(self.path / "trajectory" / name, allow_pickle=False) as archive:
-                    found.append({key: archive[key] for key in ("time", "fractional", "cell")})
-            except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+                arrays = read_archive((self.path / "trajectory" / name).read_bytes(), f"trajectory/{name}")
+                found.append({key: arrays[key] for key in ("time", "fractional", "cell")})
+            except (OSError, KeyError) as error:
                 raise CheckpointError(f"trajectory/{name}: {error}") from error
         return found
 
