@@ -54,11 +54,8 @@ def save(folder: Path, number: int, header: dict[str, Any], tree: Any) -> None:
         jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
     }
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        header=np.frombuffer(json.dumps(header | {"schema": SCHEMA}, allow_nan=False).encode(), np.uint8),
-        **arrays,
-    )  # type: ignore[arg-type]
+    stored = np.frombuffer(json.dumps(header | {"schema": SCHEMA}, allow_nan=False).encode(), np.uint8)
+    np.savez(buffer, header=stored, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     path = folder / f"{number:09d}.npz"
     write_atomic(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
