@@ -63,23 +63,19 @@ def _one_line(error: BaseException) -> str:
         return f"{unknown[1]}: unknown key" + (
             f", did you mean {near[0]}?" if near else "; jaxglass --help lists all keys"
         )
+    launcher = re.search(r"Could not find 'hydra/launcher/([a-z]+)[a-z_]*'", text)
+    if launcher and launcher[1] in ("joblib", "submitit", "ray"):
+        return f"this launcher is an extra of its own: pip install 'jaxglass[{launcher[1]}]' (docs/sweeps.md)"
     return text[:300] or type(error).__name__
 
 
 def _run_name(*, _root_: Any) -> str:
     """Name of the default run directory: what it is, and the hash of its settings."""
-    from omegaconf import OmegaConf
-
+    from jaxglass.composed import plain_values
     from jaxglass.config import check_config
 
     try:
-        config = check_config(
-            {
-                key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-                for key, value in _root_.items()
-                if key != "hydra"
-            }
-        )
+        config = check_config(plain_values(_root_))
     except Exception:  # the task itself reports what is wrong with the settings
         return "refused"
     return config.name
@@ -94,8 +90,13 @@ def _task(cfg: Any) -> JaxglassError | None:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    from jaxglass.composed import plain_values
+
     hydra = HydraConfig.get()
-    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    try:
+        values = plain_values(cfg)
+    except ConfigError as error:
+        return error
     yaml, path = OmegaConf.to_yaml(cfg, resolve=True), Path(hydra.runtime.output_dir)
     if hydra.mode is RunMode.MULTIRUN:
         from jaxglass.sweep.job import Order, run_job

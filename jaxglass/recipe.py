@@ -8,7 +8,7 @@ import numpy as np
 from jaxglass.analysis.statistics import mean_over_frames
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, check_memory, make_plan
-from jaxglass.manifest import manifest
+from jaxglass.manifest import differences, manifest
 from jaxglass.model.composition import Composition, compose
 from jaxglass.model.system import System
 from jaxglass.parameters import Parameters, check_neutral, load_parameters
@@ -16,7 +16,7 @@ from jaxglass.protocols.melt_quench import MeltQuench
 from jaxglass.protocols.packing import cube, random_packing
 from jaxglass.runtime import check_compiler, shards_for
 from jaxglass.simulation.directory import RunDirectory
-from jaxglass.simulation.files import write_json
+from jaxglass.simulation.files import read_json, write_json
 from jaxglass.simulation.lane import Finished, Lane
 from jaxglass.simulation.rhythm import check_width
 from jaxglass.structures import to_atoms, write_structure
@@ -42,9 +42,12 @@ class Recipe:
     def lane(self, directory: RunDirectory) -> Lane:
         """The run in `directory`, from its beginning or its newest checkpoint; writes manifest.json."""
         found = manifest(self.config.hash, self.seed, self.plan.precision)
+        changed = differences(read_json(directory.path / "manifest.json"), found)
         write_json(directory.path / "manifest.json", found)
         stages = self.protocol.stages()
-        return Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
+        lane = Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
+        lane.notes += [changed] if changed and lane.notes else []  # there are notes when it continues
+        return lane
 
 
 @dataclass(frozen=True)

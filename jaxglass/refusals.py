@@ -23,7 +23,7 @@ def refusals(config: Config) -> Iterator[str]:
     yield from _said(lambda: check_analyses(config))
     yield from _said(lambda: _check_input(config))
     yield from _said(lambda: _check_protocols(config))
-    if "melt_quench" in config.stages and not config.get("input"):
+    if "melt_quench" in config.stages:
         yield from _said(lambda: _check_device(config))
         yield from _said(lambda: _check_glasses(config))
 

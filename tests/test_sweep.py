@@ -15,6 +15,7 @@ from ase import Atoms
 from ase.io import write
 from structures import lithium_oxide, supercell
 
+from jaxglass.__main__ import _one_line
 from jaxglass.sweep.record import Job, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
@@ -251,6 +252,28 @@ def test_a_stopped_sweep_stops_its_jobs_and_continues(jaxglass, tmp_path, launch
     assert states.count("preempted") >= 1
     assert states.count("queued") >= 1
     assert "running" not in states
+
+
+@pytest.mark.parametrize("name", ["joblib", "submitit_slurm", "ray"])
+def test_a_launcher_that_is_not_installed_says_what_to_do(name):
+    extra = name.partition("_")[0]
+    said = _one_line(Exception(f"In 'hydra/launcher/x': Could not find 'hydra/launcher/{name}'\n\nAvailable options:"))
+    assert said == f"this launcher is an extra of its own: pip install 'jaxglass[{extra}]' (docs/sweeps.md)"
+
+
+def test_settings_are_validated_without_a_run(command, tmp_path):
+    code, out, _ = command("task=validate_config", "glass.li2o=[38,45]", "seed=[0,1]", "stages=all")
+    assert code == 0
+    assert "settings can be run: 4 glasses" in out
+    code, _, err = command(
+        "task=validate_config", "glass.n_atoms=300", "scattering.q_min=9", "scattering.q_max=8", "input=nowhere.xyz"
+    )
+    assert code == 2
+    for words in ("q_min = 9 must be below q_max = 8", "nowhere.xyz: no such file", "use more atoms"):
+        assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert command("task=validate_config", "glass.n_atoms=9000000")[0] == 2
+    assert not list(tmp_path.rglob("status.json"))
 
 
 # -- pieces ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxglass.composed import plain_values
 from jaxglass.config import SWEPT_TASKS, Config, check_config
 from jaxglass.errors import ConfigError
 from jaxglass.simulation.files import read_json, write_json
@@ -60,12 +61,7 @@ def plan_points(overrides: Sequence[Sequence[str]], compose: Compose, folder: Pa
 def _point(overrides: Sequence[str], composed: Any, number: int, folder: Path) -> Point:
     from omegaconf import OmegaConf, open_dict
 
-    values: Any = {
-        key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-        for key, node in composed.items()
-        if key != "hydra"
-    }
-    config = check_config(values)
+    config = check_config(plain_values(composed))
     if config.get("task") not in SWEPT_TASKS:
         raise ConfigError(f"task={config.get('task')} cannot be swept; jaxglass -m takes {', '.join(SWEPT_TASKS)}")
     with open_dict(composed):
