@@ -102,7 +102,7 @@ def draw_trends(means: Sequence[Mean], axis: str, references: ReferenceTable, pa
             _panel(panel, quantity, series, axis, references)
         for empty in axes[len(panels) :]:
             empty.set_axis_off()
-        figure.supxlabel("Li₂O (mol %)" if axis == LITHIUM else axis)
+        figure.supxlabel("Li₂O (mol %)" if axis == LITHIUM else axis, fontsize=10)
         figure.savefig(path, metadata={"Software": None})
     return True
 
