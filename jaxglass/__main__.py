@@ -65,79 +65,66 @@ def _one_line(error: BaseException) -> str:
         return f"{unknown[1]}: unknown key" + (
             f", did you mean {near[0]}?" if near else "; jaxglass --help lists all keys"
         )
+    launcher = re.search(r"Could not find 'hydra/launcher/([a-z]+)[a-z_]*'", text)
+    if launcher and launcher[1] in ("joblib", "submitit", "ray"):
+        return f"this launcher is an extra of its own: pip install 'jaxglass[{launcher[1]}]' (docs/sweeps.md)"
     return text[:300] or type(error).__name__
 
 
 def _run_name(*, _root_: Any) -> str:
     """Name of the default run directory: what it is, and the hash of its settings."""
-    from omegaconf import OmegaConf
-
+    from jaxglass.composed import plain_values
     from jaxglass.config import check_config
 
     try:
-        config = check_config(
-            {
-                key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-                for key, value in _root_.items()
-                if key != "hydra"
-            }
-        )
+        config = check_config(plain_values(_root_))
     except Exception:  # the task itself reports what is wrong with the settings
         return "refused"
     return config.name
 
 
 def _task(cfg: Any) -> JaxglassError | None:
-    """One job. A single run returns its error (Hydra would print around it); a job of a sweep raises it."""
+    """One job. A single run returns its error (Hydra would print around it); a point of a sweep raises it.
+
+    The point of a sweep runs in a process of its own, whatever the launcher: see `jaxglass.sweep.job`.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from jaxglass.composed import plain_values
+
+    hydra = HydraConfig.get()
+    try:
+        values = plain_values(cfg)
+    except ConfigError as error:
+        return error
+    yaml, path = OmegaConf.to_yaml(cfg, resolve=True), Path(hydra.runtime.output_dir)
+    if hydra.mode is RunMode.MULTIRUN:
+        from jaxglass.sweep.job import Order, run_job
+        from jaxglass.sweep.share import share_of
+
+        launcher: Any = OmegaConf.to_container(hydra.launcher, resolve=False)
+        sweeps = Path(hydra.runtime.cwd, hydra.sweep.dir)
+        run_job(Order(values, yaml, path, sweeps), share_of(launcher, values.get("sweep") or {}))
+        return None
+    from jaxglass.config import check_config
+    from jaxglass.tasks import Call, run_task
 
     try:
-        _run(cfg)
+        _refuse_detour(str(hydra.run.dir))
+        run_task(Call(check_config(values), yaml, path, Path(hydra.sweep.dir)))
     except JaxglassError as error:
-        if HydraConfig.get().mode is RunMode.RUN:
-            return error
-        raise
+        return error
     return None
 
 
-def _run(cfg: Any) -> None:
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    from jaxglass.config import check_config
-
-    values: Any = OmegaConf.to_container(cfg, resolve=True)
-    config = check_config(values)
-    path = Path(HydraConfig.get().runtime.output_dir)
-    if config.get("task") == "doctor":
-        from jaxglass.doctor import run_doctor
-
-        run_doctor()
-    elif config.get("task") == "evaluate":
-        from jaxglass.evaluate import run_evaluate
-
-        run_evaluate(config, path)
-    elif config.get("task") == "analyse":
-        from jaxglass.analyse import run_analyse
-
-        run_analyse(config, path, OmegaConf.to_yaml(cfg, resolve=True))
-    elif config.get("task") == "measured":
-        from jaxglass.experiment.task import run_measured
-
-        run_measured(config, path)
-    elif config.get("task") == "ensemble":
-        from jaxglass.ensemble import run_ensemble
-
-        run_ensemble(config, path, OmegaConf.to_yaml(cfg, resolve=True))
-    elif config.get("task") == "benchmark":
-        from jaxglass.benchmark.task import run_benchmark
-
-        run_benchmark(config, path)
-    else:
-        from jaxglass.study import run_study
-
-        run_study(config, path, OmegaConf.to_yaml(cfg, resolve=True))
+def _refuse_detour(folder: str) -> None:
+    """`ConfigError` for a run directory that leaves the folder it seems to lie in, as in outputs/../../x."""
+    parts = Path(folder).parts
+    named = next((k for k, part in enumerate(parts) if part != ".."), len(parts))
+    if ".." in parts[named:]:
+        raise ConfigError(f"hydra.run.dir = {folder}: '..' after a folder name leaves that folder; write the path out")
 
 
 def _hydra_main() -> JaxglassError | None:

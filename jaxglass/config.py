@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "diffusion", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
-TASKS = ("study", "ensemble", "evaluate", "analyse", "measured", "benchmark", "doctor")
+SWEPT_TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark")
+TASKS = (*SWEPT_TASKS, "measured", "doctor", "validate_config", "sweep_status", "sweep_report")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
 LISTS = {"floats": "numbers", "ints": "whole numbers", "strs": "text"}
@@ -80,6 +81,10 @@ RULES: dict[str, Rule] = {
     "seed": Rule("int", 0, 2**32 - 1),
     "input": Rule("str", optional=True),
     "debug": Rule("bool"),
+    "max_walltime": replace(_positive(1e5), optional=True),
+    "sweep.cores_per_job": Rule("int", 1, 1024, optional=True),
+    "sweep.gpus_per_job": Rule("int", 1, 64, optional=True),
+    "sweep.max_attempts": Rule("int", 1, 1000, optional=True),
     "glass.li2o": Rule("float", 0, 99),
     "glass.n_atoms": Rule("int", 8, 10_000_000),
     "engine.precision": Rule("str", choices=("mixed", "float64")),
@@ -206,6 +211,7 @@ ANALYSES = (
 )  # settings of what is measured
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
+EVALUATED = ("input", "evaluate", "engine", "potential")  # and of task=evaluate
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
@@ -227,16 +233,13 @@ class Config:
     @property
     def hash(self) -> str:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
-        if self.get("task") == "analyse":
-            return _hash({key: self.values[key] for key in MEASURED})
-        if self.get("task") == "measured":
-            return _hash({"input": self.get("input")})
-        physics = {k: dict(self.values[k]) if k != "seed" else self.values[k] for k in PHYSICS}
+        decisive = {"analyse": MEASURED, "evaluate": EVALUATED, "measured": ("input",)}.get(self.get("task"), PHYSICS)
+        chosen = {key: self.values[key] for key in decisive}
         if self.get("input"):
-            physics["input"] = self.get("input")
-        for key in HARDWARE:
-            physics["engine"].pop(key, None)
-        return _hash(physics)
+            chosen["input"] = self.get("input")
+        if "engine" in chosen:
+            chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
+        return _hash(chosen)
 
     @property
     def name(self) -> str:
@@ -244,7 +247,7 @@ class Config:
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
         if task == "ensemble":
             return f"ensemble-{self.hash}"
-        if task in ("analyse", "study", "measured") and self.get("input"):
+        if task in ("analyse", "evaluate", "measured", "study") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
             return f"{task}-{file}-{self.hash}"
         return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
@@ -267,7 +270,7 @@ class Config:
 
 
 def _hash(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode()).hexdigest()[:12]
 
 
 def conf_folder() -> Path:
@@ -292,6 +295,8 @@ def check_config(values: Mapping[str, Any]) -> Config:
                 last, [k.rsplit(".", 1)[-1] for k in known], 1, 0.5
             )
             problems.append(f"{key}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
+        if key not in RULES or RULES[key].kind == "map":
+            problems += _unusable(value, key)
     problems += [f"{key}: missing" for key in sorted({*RULES, *SPECIAL} - set(flat))]
     a_bo = flat.get("potential.a_bo")
     if (
@@ -322,7 +327,7 @@ def _reasons(key: str, value: Any, task: Any) -> list[str]:
     """Why `value` is refused for `key`; lists are for the lanes of an ensemble."""
     if not isinstance(value, (list, tuple)) or key not in LANES:
         found = [RULES[key].problem(value)]
-    elif task != "ensemble":
+    elif task not in ("ensemble", "validate_config"):
         found = ["a list needs task=ensemble, or jaxglass -m for a sweep"]
     elif not value or len(set(map(str, value))) < len(value):
         found = ["must be different values, at least one"]
@@ -339,6 +344,21 @@ def _flatten(node: Mapping[str, Any], known: set[str], prefix: str = ""):
             yield from (item for item in _forbidden(value, name))
         elif isinstance(value, Mapping):
             yield from _flatten(value, known, name + ".")
+
+
+def _unusable(value: Any, name: str) -> Iterator[str]:
+    """What no file of results could hold: names that are not text, numbers that are not finite."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _unusable(inner, f"{name}.{key}")
+            else:
+                yield f"{name}: {key!r} must be text; write it in quotes"
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _unusable(inner, name)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{name} = {value!r}: must be finite"
 
 
 def _forbidden(value: Any, name: str):

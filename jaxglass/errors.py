@@ -6,6 +6,10 @@ class JaxglassError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message on one line, whatever a file or a setting put into it."""
+        return " ".join(super().__str__().splitlines())
+
 
 class ConfigError(JaxglassError):
     """A setting is unknown, out of range or impossible to realise."""

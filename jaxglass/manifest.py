@@ -30,6 +30,16 @@ def host_manifest(config_hash: str) -> dict[str, Any]:
     }
 
 
+def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> str:
+    """What of two manifests keeps a continued run from being the same to the bit; empty when nothing does."""
+    if not old:
+        return ""
+    pairs = [(name, (old.get("versions") or {}).get(name), new["versions"].get(name)) for name in ("jax", "jaxlib")]
+    pairs += [(key, old.get(key), new.get(key)) for key in ("devices", "machine", "cores", "xla_flags", "precision")]
+    changed = [f"{name} {before} before, {now} now" for name, before, now in pairs if before != now]
+    return f"{', '.join(changed)}: not to the bit what it would have been" if changed else ""
+
+
 def manifest(config_hash: str, seed: int, precision: str) -> dict[str, Any]:
     """The same with devices, flags, seed and precision of a run."""
     import jax

@@ -15,7 +15,9 @@ from jaxglass.model.boron import BoronRepulsion, boron_repulsion
 from jaxglass.model.potential import Potential, make_potential
 
 LARGEST_FILE = 1_000_000  # bytes
+LARGEST_NUMBER = 1e15  # any unit
 NEUTRAL = 1e-6  # e
+MAPS, NUMBERS = ("charges", "buckingham"), ("A", "rho", "C")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
     """
     if settings.get("file"):
         settings = {**settings, **_read(Path(settings["file"]))}
+    problems = bad_numbers(settings)
+    if problems:
+        raise ConfigError("; ".join(problems))
     buckingham = {pair: dict(entry) for pair, entry in settings["buckingham"].items() if isinstance(entry, Mapping)}
     boron = None
     if "B" in elements and "O" in elements:
@@ -51,6 +56,43 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
     return Parameters(potential, boron)
 
 
+def bad_numbers(settings: Mapping[str, Any]) -> list[str]:
+    """What in the potential section has not the form of a potential; values are checked where it is made."""
+    problems = [f"potential.{key}: must be a mapping" for key in MAPS if not isinstance(settings.get(key), Mapping)]
+    if problems:
+        return problems
+    for element, charge in settings["charges"].items():
+        if not _is_number(charge):
+            problems.append(f"potential.charges.{element} = {_short(charge)}: must be a number in e")
+    for pair, entry in settings["buckingham"].items():
+        if not isinstance(pair, str):
+            problems.append(f"potential.buckingham: {_short(pair)} is not the name of a pair; write it in quotes")
+        for key, value in entry.items() if isinstance(entry, Mapping) else ():
+            if key in NUMBERS and value is not None and not _is_number(value):
+                problems.append(f"potential.buckingham.{pair}.{key} = {_short(value)}: must be a positive number")
+    if not _is_number(settings.get("cutoff")):
+        problems.append(f"potential.cutoff = {_short(settings.get('cutoff'))}: must be a number in A")
+    a_bo, n4 = settings.get("a_bo"), settings.get("n4")
+    if not isinstance(a_bo, str) and not _is_number(a_bo):
+        problems.append(f"potential.a_bo = {_short(a_bo)}: must be a number in eV or a rule name")
+    if n4 is not None and not _is_number(n4):
+        problems.append(f"potential.n4 = {_short(n4)}: must be a share between 0 and 1")
+    return problems
+
+
+def _is_number(value: object) -> bool:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return good and -LARGEST_NUMBER < value < LARGEST_NUMBER  # type: ignore[operator]
+
+
+def _short(value: object) -> str:
+    """A value as a message shows it; a file can hold more than a line."""
+    if isinstance(value, (str, int, float, bool, type(None))):
+        text = repr(value) if not isinstance(value, int) or abs(value) < LARGEST_NUMBER else "a number without end"
+        return text[:40]
+    return f"a {type(value).__name__}"
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -58,7 +100,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         found = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputDataError(f"potential.file={path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise InputDataError(f"potential.file={path}{line}: not readable as YAML") from error

@@ -8,7 +8,7 @@ import numpy as np
 from jaxglass.analysis.statistics import mean_over_frames
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, check_memory, make_plan
-from jaxglass.manifest import manifest
+from jaxglass.manifest import differences, manifest
 from jaxglass.model.composition import Composition, compose
 from jaxglass.model.system import System
 from jaxglass.parameters import Parameters, check_neutral, load_parameters
@@ -16,7 +16,7 @@ from jaxglass.protocols.melt_quench import MeltQuench
 from jaxglass.protocols.packing import cube, random_packing
 from jaxglass.runtime import check_compiler, shards_for
 from jaxglass.simulation.directory import RunDirectory
-from jaxglass.simulation.files import write_json
+from jaxglass.simulation.files import read_json, write_json
 from jaxglass.simulation.lane import Finished, Lane
 from jaxglass.simulation.rhythm import check_width
 from jaxglass.structures import to_atoms, write_structure
@@ -42,16 +42,28 @@ class Recipe:
     def lane(self, directory: RunDirectory) -> Lane:
         """The run in `directory`, from its beginning or its newest checkpoint; writes manifest.json."""
         found = manifest(self.config.hash, self.seed, self.plan.precision)
+        changed = differences(read_json(directory.path / "manifest.json"), found)
         write_json(directory.path / "manifest.json", found)
         stages = self.protocol.stages()
-        return Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
+        lane = Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
+        lane.notes += [changed] if changed and lane.notes else []  # there are notes when it continues
+        return lane
 
 
-def make_recipe(config: Config, shards: int | None = None) -> Recipe:
-    """Check the settings of a melt-quench before anything is compiled, then place the atoms.
+@dataclass(frozen=True)
+class Planned:
+    """A glass that can be made: what its recipe holds before any atom is placed."""
 
-    `shards` devices divide them; None: as many as `engine.cores` and their number allow. JAX must have been
-    configured; raises `ConfigError` or `ResourceError` for settings that cannot be run.
+    composition: Composition
+    protocol: MeltQuench
+    parameters: Parameters
+    plan: Plan
+
+
+def plan_glass(config: Config, shards: int | None = None) -> Planned:
+    """Check the settings of a melt-quench before anything is compiled or placed.
+
+    Raises `ConfigError` or `ResourceError` for settings that cannot be run.
     """
     engine = config.get("engine")
     composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
@@ -75,9 +87,18 @@ def make_recipe(config: Config, shards: int | None = None) -> Recipe:
         volume_margin=1.35,
         shards=shards or shards_for(composition.n_atoms, engine["cores"]),
     )
+    return Planned(composition, protocol, parameters, plan)
+
+
+def make_recipe(config: Config, shards: int | None = None) -> Recipe:
+    """Check the settings of a melt-quench (`plan_glass`), then place the atoms.
+
+    `shards` devices divide them; None: as many as `engine.cores` and their number allow. JAX must have been configured.
+    """
+    found = plan_glass(config, shards)
     check_compiler()
-    system = random_packing(composition, protocol.start_density, int(config.get("seed")))
-    return Recipe(config, composition, protocol, parameters, plan, system)
+    system = random_packing(found.composition, found.protocol.start_density, int(config.get("seed")))
+    return Recipe(config, found.composition, found.protocol, found.parameters, found.plan, system)
 
 
 def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) -> None:

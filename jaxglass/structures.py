@@ -27,11 +27,12 @@ def read_structure(path: Path):
         raise InputDataError(f"input={path}: no such file")
     if path.stat().st_size > LARGEST_FILE:
         raise InputDataError(f"input={path}: larger than {LARGEST_FILE:.0e} bytes")
+    kind = _format(path)
     try:
-        atoms = ase.io.read(path, index=-1, format=_format(path))
+        atoms = ase.io.read(path, index=-1, format=kind)
     except Exception as error:  # ASE raises whatever its parsers run into
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputDataError(f"input={path}: not readable as {_format(path) or 'a structure'}: {reason}") from error
+        raise InputDataError(f"input={path}: not readable as {kind}: {reason}") from error
     if not isinstance(atoms, Atoms):
         raise InputDataError(f"input={path}: holds no structure")
     check_structure(
@@ -58,8 +59,11 @@ def read_frame(path: Path) -> Trajectory:
     )
 
 
-def _format(path: Path) -> str | None:
-    """ASE's name of the format, by the file name; None lets ASE guess."""
+def _format(path: Path) -> str:
+    """ASE's name of the format, by the file name or how it begins.
+
+    ASE itself is not left to guess: it knows formats that are programs.
+    """
     name = path.name.lower()
     if name.endswith((".xyz", ".extxyz")):
         return "extxyz"
@@ -67,7 +71,15 @@ def _format(path: Path) -> str | None:
         return "lammps-data"
     if name.endswith((".dump", ".lammpstrj")) or name.startswith("dump."):
         return "lammps-dump-text"
-    return None
+    with open(path, "rb") as file:
+        begin = file.read(10_000).decode("utf-8", errors="replace").splitlines() or [""]
+    if begin[0].startswith("ITEM:"):
+        return "lammps-dump-text"
+    if begin[0].strip().isdigit():
+        return "extxyz"
+    if any(line.split()[1:2] == ["atoms"] for line in begin[:20]):
+        return "lammps-data"
+    raise InputDataError(f"input={path}: not readable: neither extended XYZ nor a LAMMPS dump or data file")
 
 
 def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.ndarray, where: str) -> None:

@@ -84,7 +84,7 @@ def test_killed_run_continues_to_the_same_bits(undisturbed, tmp_path, environmen
     assert_same_run(undisturbed, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_signal_writes_a_checkpoint_and_says_so(tmp_path, environment, number):
     child = start_child(tmp_path, environment, pause=0.3)
     wait_for_checkpoint(tmp_path, 60, child)

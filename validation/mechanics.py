@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxglass.analysis.trend import Trend, trend_line
 from jaxglass.manifest import versions
 from validation.library import Glass, glasses
-from validation.trend import Trend, trend_line
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)

@@ -20,10 +20,10 @@ from jaxglass.analysis.apf import accumulated_persistence
 from jaxglass.analysis.persistence import persistent_loops
 from jaxglass.analysis.rings import RingAnalysis, analyse_rings
 from jaxglass.analysis.structure import Structure, analyse_structure
+from jaxglass.analysis.trend import Trend, trend_line
 from jaxglass.manifest import versions
 from jaxglass.model.trajectory import Trajectory
 from validation.library import Glass, glasses
-from validation.trend import Trend, trend_line
 
 FOLDER = Path(__file__).parent
 SMALL, LARGE = (2, 6), (7, 20)  # formers in a ring

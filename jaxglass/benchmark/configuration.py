@@ -83,7 +83,7 @@ class Configuration:
 
 def load(path: Path) -> Configuration:
     """Read what `save` wrote."""
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         elements = tuple(str(e) for e in file["elements"])
         return Configuration(file["species"], file["fractional"], file["cell"], elements, file["exact_forces"])
 

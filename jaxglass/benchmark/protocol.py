@@ -126,5 +126,5 @@ def serve(answers: Mapping[str, Callable[..., Any]]) -> None:
                 reply = {"answer": answers[name](*words)}
             except JaxglassError as error:
                 reply = {"error": type(error).__name__, "message": str(error)}
-            replies.write(json.dumps(reply) + "\n")
+            replies.write(json.dumps(reply, allow_nan=False) + "\n")
             replies.flush()

@@ -40,7 +40,7 @@ def view_section(record: RunRecord) -> str:
         return ""
     frame, cutoffs = record.frame, record.cutoffs
     scene = make_scene(frame.symbols, frame.fractional[-1], frame.cell[-1], cutoffs)
-    data = json.dumps(packed(scene), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(packed(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return section(
         "Structure in 3-D",
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"

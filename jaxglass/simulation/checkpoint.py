@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxglass.errors import CheckpointError
+from jaxglass.simulation.archive import read_archive
 from jaxglass.simulation.files import write_atomic
 
 SCHEMA = 1
@@ -53,7 +54,8 @@ def save(folder: Path, number: int, header: dict[str, Any], tree: Any) -> None:
         jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
     }
     buffer = io.BytesIO()
-    np.savez(buffer, header=np.frombuffer(json.dumps(header | {"schema": SCHEMA}).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    stored = np.frombuffer(json.dumps(header | {"schema": SCHEMA}, allow_nan=False).encode(), np.uint8)
+    np.savez(buffer, header=stored, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     path = folder / f"{number:09d}.npz"
     write_atomic(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
@@ -88,9 +90,17 @@ def _read(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path.name}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != expected:
         raise CheckpointError(f"{path.name}: SHA-256 does not match, the file is damaged")
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        leaves = {name: archive[name] for name in archive.files}
-    header = json.loads(leaves.pop("header").tobytes().decode())
-    if header.get("schema") != SCHEMA:
-        raise CheckpointError(f"{path.name}: schema {header.get('schema')}, this version reads {SCHEMA}")
-    return Checkpoint(header, leaves)
+    leaves = read_archive(content, path.name)
+    return Checkpoint(_header(leaves.pop("header", None), path.name), leaves)
+
+
+def _header(stored: np.ndarray | None, name: str) -> dict[str, Any]:
+    """The JSON header of this schema; `CheckpointError` for anything else."""
+    try:
+        header = json.loads(b"" if stored is None else stored.tobytes().decode())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name}: no readable header") from error
+    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+        found = header.get("schema") if isinstance(header, dict) else None
+        raise CheckpointError(f"{name}: schema {found}, this version reads {SCHEMA}")
+    return header

@@ -1,15 +1,42 @@
 """The run directory: the only interface between protocols, analyses and reports."""
 
 import fcntl
-import json
 import os
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxglass.errors import CheckpointError, ConfigError, ResourceError
+from jaxglass.simulation.archive import read_archive
 from jaxglass.simulation.files import read_json, sync_directory, write_atomic, write_json
+
+LEAST_FREE = 20_000_000  # bytes: two checkpoints and a segment of some thousand atoms
+MOST_NAMED = 5  # settings in a message
+
+
+def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested mappings."""
+    if isinstance(node, Mapping):
+        for key, inner in node.items():
+            yield from leaves(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, node
+
+
+def holder(path: Path) -> str | None:
+    """Who holds the lock of run directory `path`, as "process 4711"; None when nobody does."""
+    try:
+        with open(Path(path) / ".lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read().strip() or "another process"
+    except OSError:
+        return None
+    return None
 
 
 class RunDirectory:
@@ -26,6 +53,13 @@ class RunDirectory:
             raise ResourceError(
                 f"cannot use run directory {self.path}: {error.strerror} (errno {error.errno})"
             ) from error
+        free = shutil.disk_usage(self.path).free
+        if free < LEAST_FREE:
+            self._lock.close()
+            raise ResourceError(
+                f"run directory {self.path}: {free / 1e6:.0f} MB are free on this disk, {LEAST_FREE / 1e6:.0f} MB are "
+                "needed to begin; free space or choose another"
+            )
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -62,12 +96,25 @@ class RunDirectory:
         held = self.status.get("config_hash")
         if held not in (None, config_hash):
             raise ConfigError(
-                f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}); choose "
-                "another directory"
+                f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}; "
+                f"{self._differing(config_yaml)}); choose another directory"
             )
         if held is None:
             write_atomic(self.path / "config.yaml", config_yaml.encode())
         self.set_status(config_hash=config_hash)
+
+    def _differing(self, config_yaml: str) -> str:
+        """The settings that differ from those of this directory, in words."""
+        import yaml
+
+        path = self.path / "config.yaml"
+        try:
+            old, new = (dict(leaves(yaml.safe_load(text))) for text in (path.read_text(), config_yaml))
+        except (OSError, ValueError, yaml.YAMLError):
+            return "its config.yaml is not readable"
+        keys = [key for key in (old | new) if old.get(key) != new.get(key)]
+        words = [f"{key}: {old.get(key)!r} there, {new.get(key)!r} here" for key in keys]
+        return ", ".join(words[:MOST_NAMED]) + (f" and {len(words) - MOST_NAMED} more" * (len(words) > MOST_NAMED))
 
     def results(self) -> dict[str, Any]:
         """Content of results.json so far."""
@@ -90,10 +137,12 @@ class RunDirectory:
         """Arrays of the named segments, in order; `CheckpointError` for one that is missing or damaged."""
         found = []
         for name in names:
+            if Path(name).name != name:
+                raise CheckpointError(f"trajectory/{name}: not the name of a segment")
             try:
-                with np.load(self.path / "trajectory" / name, allow_pickle=False) as archive:
-                    found.append({key: archive[key] for key in ("time", "fractional", "cell")})
-            except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+                arrays = read_archive((self.path / "trajectory" / name).read_bytes(), f"trajectory/{name}")
+                found.append({key: arrays[key] for key in ("time", "fractional", "cell")})
+            except (OSError, KeyError) as error:
                 raise CheckpointError(f"trajectory/{name}: {error}") from error
         return found
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxglass.errors import ResourceError
+from jaxglass.errors import CheckpointError, ResourceError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -40,5 +40,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """JSON content of `path`, or None when there is no such file."""
-    return json.loads(path.read_text()) if path.exists() else None
+    """JSON content of `path`, or None when there is no such file; `CheckpointError` when it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    except OSError as error:
+        raise ResourceError(f"cannot read {path}: {error.strerror} (errno {error.errno})") from error
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: damaged, not JSON ({reason}); remove the file or restore it") from error

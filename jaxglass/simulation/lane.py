@@ -27,6 +27,7 @@ from jaxglass.engine.plan import (
     rounded_up,
 )
 from jaxglass.errors import JaxglassError, NumericalError, ResourceError
+from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
@@ -40,6 +41,7 @@ from jaxglass.simulation.thermo import ThermoFile, rows
 
 MOST_ATTEMPTS = 12
 FASTEST_MOVE = 0.5  # A in one step
+NEAR = 1.2  # A; no two ions of an oxide come closer
 COLLAPSE = -200.0  # eV per atom: far below any oxide, so only a pair inside its core barrier gets there
 
 
@@ -214,8 +216,9 @@ class Lane:
             lowest = float(np.min(np.asarray(result.samples.potential_energy)[:samples]))
             lowest /= len(result.state.system.species)
             if lowest < COLLAPSE:
+                pair = closest_pair(result.state.system)
                 raise NumericalError(
-                    f"{where}: {lowest:.0f} eV per atom: two ions collapsed into each other; last good state kept"
+                    f"{where}: {lowest:.0f} eV per atom: {pair} collapsed into each other; last good state kept"
                 )
 
     def _repair(self, health: Health, result: BlockResult, order: Order) -> Position | None:
@@ -321,6 +324,18 @@ class Lane:
             np.concatenate([s[key] for s in segments]) for key in ("time", "fractional", "cell")
         )
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
+
+
+def closest_pair(system: System) -> str:
+    """The two ions nearest to each other, in words."""
+    fractional, cell = np.asarray(system.fractional), np.asarray(system.cell)
+    near = pair_list(fractional, cell, NEAR)
+    if not len(near.i):
+        return "two ions"
+    r = np.linalg.norm(near.vectors(fractional, cell), axis=1)
+    k = int(r.argmin())
+    i, j = int(near.i[k]), int(near.j[k])
+    return f"atoms {i} ({system.symbols[i]}) and {j} ({system.symbols[j]}), {r[k]:.2f} A apart,"
 
 
 def _first_pace(stage: Stage) -> float:

@@ -55,5 +55,5 @@ def restored(header: dict[str, Any], state: State) -> Position:
             thermo_bytes=header["thermo_bytes"],
             converged=header["converged"],
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(f"checkpoint header is incomplete ({error}); start in a new directory") from error

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from jaxglass.dynamics.state import State
-from jaxglass.engine.plan import Plan, common_plan
-from jaxglass.errors import ConfigError, JaxglassError, Preempted
+from jaxglass.engine.plan import Plan, common_plan, memory_estimate
+from jaxglass.errors import ConfigError, JaxglassError, Preempted, ResourceError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.simulation.block import BlockResult, Order, run_block, run_blocks
@@ -124,6 +124,22 @@ def _attempt(say: Callable[[str], None] | None, lane: Lane, act: Callable, *argu
 
 def _execute(plan: Plan, ensemble: str, orders: Sequence[Order]) -> list[BlockResult]:
     """The blocks of all lanes, on the host: results that stay on their devices would be compiled for once more."""
+    try:
+        return _on_the_host(plan, ensemble, orders)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        n_atoms = len(orders) * len(orders[0].state.system.species)
+        density = n_atoms / float(sum(abs(np.linalg.det(np.asarray(o.state.system.cell))) for o in orders))
+        needed = memory_estimate(n_atoms, density, plan.reach) / 1e9
+        where = jax.devices()[0].device_kind
+        raise ResourceError(
+            f"out of memory on {where}: {n_atoms} atoms need about {needed:.1f} GB; use fewer atoms or lanes at once; "
+            "the last checkpoint is kept"
+        ) from error
+
+
+def _on_the_host(plan: Plan, ensemble: str, orders: Sequence[Order]) -> list[BlockResult]:
     if len(orders) == 1:
         return [jax.device_get(run_block(plan, ensemble, *orders[0]))]
     stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *orders)

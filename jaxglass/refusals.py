@@ -1,0 +1,75 @@
+"""task=validate_config: every refusal that needs no run, all of them in one message, in seconds."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jaxglass.catalogue import check_analyses
+from jaxglass.config import Config
+from jaxglass.errors import ConfigError, JaxglassError
+
+
+def run_validation(config: Config) -> None:
+    """Print that the settings can be run, or raise one `ConfigError` with everything that would refuse them."""
+    problems = list(dict.fromkeys(refusals(config)))
+    if problems:
+        raise ConfigError("; ".join(problems))
+    lanes = len(config.listed("glass.li2o")) * len(config.listed("seed"))
+    what = f"{lanes} glasses" if lanes > 1 else f"{config.get('glass.li2o'):g}LiBP, seed {config.get('seed')}"
+    print(f"settings can be run: {what}, {config.get('glass.n_atoms')} atoms, stages {', '.join(config.stages)}")
+
+
+def refusals(config: Config) -> Iterator[str]:
+    """One line for everything that a run with these settings would be refused for."""
+    yield from _said(lambda: check_analyses(config))
+    yield from _said(lambda: _check_input(config))
+    yield from _said(lambda: _check_protocols(config))
+    if "melt_quench" in config.stages:
+        yield from _said(lambda: _check_device(config))
+        yield from _said(lambda: _check_glasses(config))
+
+
+def _said(check: Callable[[], None]) -> Iterator[str]:
+    try:
+        check()
+    except JaxglassError as error:
+        yield str(error)
+
+
+def _check_input(config: Config) -> None:
+    """The first frame of the input file, if one is named."""
+    from jaxglass.trajectories import Reading, read_trajectory
+
+    if config.get("input"):
+        read_trajectory(Path(config.get("input")), Reading(tuple(config.get("analyse.species") or ()), ":1"))
+
+
+def _check_protocols(config: Config) -> None:
+    """The stages that the settings of elastic, fracture and diffusion lead to."""
+    from jaxglass.mechanics.fracture import protocol_of as fracture_protocol
+    from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol
+    from jaxglass.transport.diffusion import protocol_of as diffusion_protocol
+
+    if "elastic" in config.stages:
+        ElasticProtocol(**config.get("elastic")).stages(next(iter(DIRECTIONS)))
+    if "fracture" in config.stages:
+        fracture_protocol(config.get("fracture")).relaxation()
+    if "diffusion" in config.stages:
+        diffusion_protocol(config.get("diffusion"))
+
+
+def _check_device(config: Config) -> None:
+    from jaxglass.runtime import configure
+
+    configure(config.get("engine.device"))
+
+
+def _check_glasses(config: Config) -> None:
+    """Composition, potential, charge, memory, width and mesh of every glass."""
+    from jaxglass.model.composition import common_size
+    from jaxglass.recipe import plan_glass
+
+    lithium = [float(x) for x in config.listed("glass.li2o")]
+    several = len(lithium) > 1 or len(config.listed("seed")) > 1
+    n_atoms = int(config.get("glass.n_atoms"))
+    for lane in config.lanes(common_size(lithium, n_atoms) if several else n_atoms):
+        plan_glass(lane, shards=1)
