@@ -76,7 +76,7 @@ class Compared:
     @property
     def passes(self) -> bool:
         """Whether they agree."""
-        return self.errors_apart <= MOST_ERRORS
+        return bool(self.errors_apart <= MOST_ERRORS)
 
 
 def elastic(folder: Path) -> dict[str, Any]:
@@ -198,7 +198,9 @@ def fracture(folder: Path) -> dict[str, Any]:
         pairs = list(pool.map(lambda name: _fracture_pair(_glass(name), folder / "fracture"), SEEDS))
     ours, theirs = np.array(pairs).T
     root = np.sqrt(len(pairs))
-    row = Compared("G_c", "J/m2", ours.mean(), ours.std(ddof=1) / root, theirs.mean(), theirs.std(ddof=1) / root)
+    row = Compared(
+        "G_c", "J/m2", *(float(x) for side in (ours, theirs) for x in (side.mean(), side.std(ddof=1) / root))
+    )
     return {
         "glasses": SEEDS,
         "settings": FRACTURE,
