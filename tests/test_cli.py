@@ -134,7 +134,7 @@ def bad_structures() -> dict[str, tuple[object, int, str]]:
     return {
         "overlap": (broken(LI2O, positions=close), 3, "0.300 A apart"),
         "one_point": (broken(LI2O, positions=same), 3, "lie on one point"),
-        "not_a_number": (broken(LI2O, positions=lost), 3, "not numbers"),
+        "not_a_number": (broken(LI2O, positions=lost), 3, "in.xyz:6: pos.y = nan is not a number"),
         "left_handed": (broken(LI2O, cell=np.diag([4.619, 4.619, -4.619])), 3, "left-handed"),
         "flat": (broken(LI2O, cell=np.diag([4.619, 4.619, 0.0])), 3, "no volume"),
         "tilted": (broken(LI2O, cell=[[4.6, 0, 0], [60, 4.6, 0], [0, 0, 4.6]]), 3, "too tilted"),
@@ -144,8 +144,8 @@ def bad_structures() -> dict[str, tuple[object, int, str]]:
             2,
             "no charge for Xe",
         ),
-        "empty": ("", 3, "not readable"),
-        "garbage": ("12\nnothing\nLi a b c\n", 3, "not readable"),
+        "empty": ("", 3, "the file is empty"),
+        "garbage": ("12\nnothing\nLi a b c\n", 3, "frame 0 has 1 of its 12 atoms"),
     }
 
 

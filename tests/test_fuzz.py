@@ -85,6 +85,12 @@ def test_trajectories_of_any_bytes(tmp_path, name, content):
     answers_or_refuses(lambda: read_trajectory(tmp_path / name))
 
 
+def test_a_count_beyond_all_files_is_refused_at_once(tmp_path):
+    """ASE's reader counts to the end."""
+    (tmp_path / "a.xyz").write_text(WHOLE["a.xyz"].replace("2\n", "99999999999999999999\n", 1))
+    answers_or_refuses(lambda: read_structure(tmp_path / "a.xyz"))
+
+
 @pytest.mark.parametrize("name", WHOLE)
 @quick
 @given(data=st.data())
