@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # at run time it would pull in jax, which reading a file does
     from jaxglass.model.system import System
 
 CLOSEST = 0.5  # A
+FARTHEST = 1e6  # cells from the origin
 LARGEST_FILE = 2_000_000_000  # bytes
 
 
@@ -63,6 +64,12 @@ def check_structure(symbols: list[str], fractional: np.ndarray | None, cell: np.
     if fractional is None or not np.isfinite(fractional).all():
         bad = 0 if fractional is None else int(np.flatnonzero(~np.isfinite(fractional).all(1))[0])
         raise InputDataError(f"{where}: atom {bad + 1} has coordinates that are not numbers")
+    if np.abs(fractional).max() > FARTHEST:
+        far = int(np.abs(fractional).max(1).argmax())
+        raise InputDataError(
+            f"{where}: atom {far + 1} lies {np.abs(fractional[far]).max():.1e} cells away, where coordinates have lost "
+            "their digits; wrap the atoms into the cell"
+        )
     for symbol in set(symbols):
         mass(symbol)
     close = pair_list(fractional, cell, CLOSEST)

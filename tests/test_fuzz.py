@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from jaxglass.analysis.measured_curve import read_curve
 from jaxglass.config import check_config, conf_folder
-from jaxglass.errors import CheckpointError, ConfigError, JaxglassError
+from jaxglass.errors import CheckpointError, ConfigError, InputDataError, JaxglassError
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.simulation.archive import read_archive
 from jaxglass.simulation.checkpoint import load_latest, save
@@ -89,6 +89,13 @@ def test_a_count_beyond_all_files_is_refused_at_once(tmp_path):
     """ASE's reader counts to the end."""
     (tmp_path / "a.xyz").write_text(WHOLE["a.xyz"].replace("2\n", "99999999999999999999\n", 1))
     answers_or_refuses(lambda: read_structure(tmp_path / "a.xyz"))
+
+
+def test_an_atom_out_of_all_bounds_is_refused(tmp_path):
+    """Its cell number would not fit into an integer, and its neighbours would be others."""
+    (tmp_path / "a.xyz").write_text(WHOLE["a.xyz"].replace("O 2.0 0.0 0.0", "O 2.0 0.0 1e21"))
+    with pytest.raises(InputDataError, match="atom 2 lies 2.0e\\+20 cells away"):
+        read_structure(tmp_path / "a.xyz")
 
 
 @pytest.mark.parametrize("name", WHOLE)
