@@ -64,7 +64,7 @@ def _value(value: float | None) -> float:
 
 
 QUANTITIES = (
-    Quantity("density", "g/cm3", None, lambda found: found.glass.density),
+    Quantity("density", "g/cm3", "down", lambda found: found.glass.density),
     Quantity("N4", "1", "down", lambda found: _value(found.structure.n4.value)),
     Quantity("coordination of B", "1", "down", lambda found: _value(found.structure.coordination["B"].mean.value)),
     Quantity("coordination of Li", "1", None, lambda found: _value(found.structure.coordination["Li"].mean.value)),
