@@ -14,22 +14,19 @@ to become diffusive (log-log slope 0.9), which twelve glasses cannot have in 90 
 """
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import numpy as np
 
+from jaxglass.analysis.trend import Trend, trend_line
 from jaxglass.manifest import versions
 from validation.library import Glass, glasses
-from validation.trend import Trend, trend_line
+from validation.studies import run_studies
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -68,31 +65,12 @@ class Found:
         return float(np.log10(value)) if value else np.nan
 
 
+STAGES = ("diffusion", "report")
+
+
 def chosen() -> list[Glass]:
     """The glasses of the sweep, seed by seed, so that an unfinished one has all compositions."""
     return sorted((glass for glass in glasses() if glass.seed in SEEDS), key=lambda glass: (glass.seed, glass.li2o))
-
-
-def run(folder: Path, settings: Mapping[str, str], some: Sequence[Glass]) -> None:
-    """Run or continue `some` glasses in `folder`, one process per core."""
-    cores: Queue[int] = Queue()
-    for core in sorted(os.sched_getaffinity(0)):
-        cores.put(core)
-
-    def study(glass: Glass) -> None:
-        core = cores.get()
-        try:
-            command = [sys.executable, "-m", "jaxglass", "stages=[diffusion,report]", f"input={glass.path}"]
-            command += [f"seed={glass.seed}", "engine.cores=1", f"hydra.run.dir={folder / glass.name}"]
-            command += [f"{key}={value}" for key, value in settings.items()]
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / f"{glass.name}.log").open("a") as log:
-                subprocess.run(["taskset", "-c", str(core), *command], check=True, stdout=log, stderr=log)
-        finally:
-            cores.put(core)
-
-    with ThreadPoolExecutor(cores.qsize()) as pool:
-        list(pool.map(study, some))
 
 
 def read(folder: Path, some: Sequence[Glass]) -> list[Found]:
@@ -190,7 +168,7 @@ def main(arguments: Sequence[str]) -> int:
     changes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     names = [argument for argument in arguments if "=" not in argument]
     folder, settings = Path(names[0] if names else "outputs/diffusion").resolve(), SETTINGS | changes
-    run(folder, settings, chosen())
+    run_studies(chosen(), STAGES, settings, folder)
     for line in keep(read(folder, chosen()), settings):
         values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
         slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"

@@ -9,15 +9,11 @@ seeds of a composition, and slopes with the lithium content over all glasses.
 """
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -25,10 +21,11 @@ import numpy as np
 from jaxglass.analysis.trend import Trend, trend_line
 from jaxglass.manifest import versions
 from validation.library import Glass, glasses
+from validation.studies import run_studies
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
-ELASTIC = {"strain_step": 1e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
+ELASTIC = {"strain_step": 2e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
 FRACTURE = {"notch_height": 0.45, "relax_npt_ps": 10.0, "relax_nvt_ps": 2.0, "relax_ps": 0.25, "average_ps": 0.25}
 STAGES = ("elastic", "fracture", "bond_switching", "report")
 KINDS = ("decreased", "increased", "swapped")
@@ -85,29 +82,6 @@ QUANTITIES = (
 def chosen() -> list[Glass]:
     """The glasses of the sweep, seed by seed, so that an unfinished one has all compositions."""
     return sorted((glass for glass in glasses() if glass.seed in SEEDS), key=lambda glass: (glass.seed, glass.li2o))
-
-
-def run(folder: Path) -> None:
-    """Run or continue every glass in `folder`, one process per core."""
-    cores: Queue[int] = Queue()
-    for core in sorted(os.sched_getaffinity(0)):
-        cores.put(core)
-
-    def study(glass: Glass) -> None:
-        core = cores.get()
-        try:
-            settings = [f"elastic.{key}={value}" for key, value in ELASTIC.items()]
-            settings += [f"fracture.{key}={value}" for key, value in FRACTURE.items()]
-            command = [sys.executable, "-m", "jaxglass", f"stages=[{','.join(STAGES)}]", f"input={glass.path}"]
-            command += [f"seed={glass.seed}", "engine.cores=1", f"hydra.run.dir={folder / glass.name}", *settings]
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / f"{glass.name}.log").open("a") as log:
-                subprocess.run(["taskset", "-c", str(core), *command], check=True, stdout=log, stderr=log)
-        finally:
-            cores.put(core)
-
-    with ThreadPoolExecutor(cores.qsize()) as pool:
-        list(pool.map(study, chosen()))
 
 
 def read(folder: Path) -> list[Found]:
@@ -207,7 +181,9 @@ def _kept(one: Found) -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> int:
     """Command line."""
     folder = Path(arguments[0] if arguments else "outputs/mechanics").resolve()
-    run(folder)
+    settings = {f"elastic.{key}": value for key, value in ELASTIC.items()}
+    settings |= {f"fracture.{key}": value for key, value in FRACTURE.items()}
+    run_studies(chosen(), STAGES, settings, folder)
     for line in keep(read(folder)):
         values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
         slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"

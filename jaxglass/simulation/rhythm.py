@@ -52,8 +52,8 @@ def check_width(cell: np.ndarray, reach: float) -> None:
 
 
 def renewal_cost(volume: float) -> float:
-    """Of one list, in force evaluations: 0.8 at 972 atoms, 1.2 at 7,776 and 2 at 62,208, what a machine with small caches
-    measured (docs/engine.md); glasses have about the same number of atoms per A^3.
+    """Of one list, in force evaluations: 0.8 at 972 atoms, 1.2 at 7,776 and 2 at 62,208 on a machine with small caches;
+    glasses have about the same number of atoms per A^3.
     """
     return 0.8 * max(volume / 12_000.0, 1.0) ** 0.2
 
