@@ -1,6 +1,5 @@
 """task=analyse: every analysis of a structure or trajectory made by any program, in a run directory of its own."""
 
-import hashlib
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from jaxglass.manifest import host_manifest
 from jaxglass.model.composition import li2o_percent
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation.directory import RunDirectory
-from jaxglass.simulation.files import write_json
+from jaxglass.simulation.files import digest, write_json
 from jaxglass.simulation.progress import ProgressLine, clock
 from jaxglass.structures import write_last_frame
 from jaxglass.study import report, run_stages
@@ -77,7 +76,7 @@ def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, 
     directory.add_results(
         input={
             "file": source.name,
-            "sha256": _digest(source),
+            "sha256": digest(source),
             "frames": len(trajectory.time),
             "unwrapped": trajectory.unwrapped,
             "time": {"first": first, "last": last, "unit": "ps"} if np.isfinite(trajectory.time).all() else None,
@@ -120,10 +119,5 @@ def _expected_seconds(analysis: Analysis, trajectory: Trajectory, config: Config
 def _forget_another_file(source: Path, directory: RunDirectory) -> None:
     """Results of a file that has changed since are measured again."""
     recorded = directory.results().get("input")
-    if recorded and source.is_file() and recorded["sha256"] != _digest(source):
+    if recorded and source.is_file() and recorded["sha256"] != digest(source):
         directory.set_status(finished=[])
-
-
-def _digest(source: Path) -> str:
-    with open(source, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

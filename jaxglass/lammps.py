@@ -101,11 +101,11 @@ def static(
     `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0.
     `coulomb_bits` > 0 interpolates the screened Coulomb force from 2^bits points, as LAMMPS does unless told (12).
     """
-    with working_folder(workdir) as folder:
+    with _folder(workdir) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
-            *structure_lines(),
-            *interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
+            *_structure_lines(),
+            *_interaction_lines(potential, coulomb_cutoff, kspace, folder if tables else None, points),
             f"pair_modify {'pair coul/long ' if tables else ''}table {coulomb_bits}",
             "thermo_style custom step pe pxx pyy pzz pyz pxz pxy",
             "thermo_modify norm no",
@@ -133,14 +133,10 @@ def nvt_timing(
     sample: int = 72,
 ) -> float:
     """Seconds per step of a whole NVT run (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5, energy every `sample` steps)."""
-    with working_folder(None) as folder:
+    with _folder(None) as folder:
         write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [
-            *structure_lines(),
-            *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
-            f"neighbor {settings.skin} bin",
-            "neigh_modify delay 0 every 1 check yes",
-            "timestep 0.001",
+            *dynamics_lines(potential, settings),
             f"velocity all create {temperature} 4711 mom yes dist gaussian",
             f"fix nvt all nvt temp {temperature} {temperature} 0.1",
             f"thermo {sample}",
@@ -165,18 +161,14 @@ def nve_energies(
     sample: int,
 ) -> np.ndarray:
     """Total energy (eV) every `sample` steps of 1 fs at constant energy from `velocities` (N, 3) in A/ps, pppm 1e-5."""
-    with working_folder(None) as folder:
+    with _folder(None) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
         lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
         with open(folder / "structure.data", "a") as file:
             file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
         run(
             [
-                *structure_lines(),
-                *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
-                f"neighbor {settings.skin} bin",
-                "neigh_modify delay 0 every 1 check yes",
-                "timestep 0.001",
+                *dynamics_lines(potential, settings),
                 "fix nve all nve",
                 "thermo_modify norm no",
                 "variable energy equal etotal",
@@ -188,45 +180,6 @@ def nve_energies(
             settings.ranks,
         )
         return np.loadtxt(folder / "energies.txt", skiprows=1)
-
-
-def nvt_dump(
-    potential: Potential,
-    species: np.ndarray,
-    fractional: np.ndarray,
-    cell: np.ndarray,
-    settings: Settings,
-    temperature: float,
-    equilibrate: int,
-    steps: int,
-    every: int,
-    folder: Path,
-    seed: int = 4711,
-) -> Path:
-    """Unwrapped positions every `every` of `steps` steps of NVT (1 fs, Nose-Hoover 0.1 ps, pppm 1e-5), as a dump.
-
-    New velocities at `temperature` (K), `equilibrate` steps before the first frame. No core: for a glass, not a melt.
-    The dump, `nvt.dump` in `folder`, names its elements and times; its cell is LAMMPS's (`triangular`).
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_structure(potential, species, fractional, cell, folder / "structure.data")
-    lines = [
-        *structure_lines(),
-        *interaction_lines(potential, settings.coulomb_cutoff, PPPM, None),
-        f"neighbor {settings.skin} bin",
-        "neigh_modify delay 0 every 1 check yes",
-        "timestep 0.001",
-        f"velocity all create {temperature} {seed} mom yes dist gaussian",
-        f"fix nvt all nvt temp {temperature} {temperature} 0.1",
-        "thermo 1000",
-        f"run {equilibrate}",
-        "reset_timestep 0",
-        f"dump frames all custom {every} nvt.dump id type element xu yu zu",
-        f"dump_modify frames sort id time yes units yes format float %.7f element {' '.join(potential.elements)}",
-        f"run {steps}",
-    ]
-    run(lines, folder, settings.suffix, settings.ranks)
-    return folder / "nvt.dump"
 
 
 def fastest_settings(
@@ -355,12 +308,25 @@ _ERFC = (0.0, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
-def structure_lines() -> list[str]:
-    """Commands that read structure.data, as `write_structure` writes it."""
+def dynamics_lines(
+    potential: Potential, settings: Settings, kspace: str = PPPM, before_forces: Sequence[str] = ()
+) -> list[str]:
+    """Commands that read structure.data and make it ready to run: buck/coul/long without core, lists, steps of 1 fs."""
+    return [
+        *_structure_lines(),
+        *before_forces,
+        *_interaction_lines(potential, settings.coulomb_cutoff, kspace, None),
+        f"neighbor {settings.skin} bin",
+        "neigh_modify delay 0 every 1 check yes",
+        "timestep 0.001",
+    ]
+
+
+def _structure_lines() -> list[str]:
     return ["units metal", "atom_style charge", "atom_modify map array", "read_data structure.data"]
 
 
-def interaction_lines(
+def _interaction_lines(
     potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None, points: int = TABLE_POINTS
 ) -> list[str]:
     """Pair and k-space commands; with a `folder` the Buckingham part comes from tables written there."""
@@ -403,7 +369,7 @@ def _program(name: str) -> str | None:
 
 
 @contextmanager
-def working_folder(workdir: Path | None) -> Iterator[Path]:
+def _folder(workdir: Path | None) -> Iterator[Path]:
     """`workdir` if given, else a temporary directory removed at the end."""
     if workdir is not None:
         workdir.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,14 @@ from jaxglass.errors import ConfigError, ResourceError
 SENTINEL_ROWS = 20_000
 
 
+def core_numbers() -> list[int]:
+    """Numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
 def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use."""
+    return len(core_numbers())
 
 
 def configure(device: str = "auto", cores: int = 1) -> None:

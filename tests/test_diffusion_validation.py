@@ -15,13 +15,14 @@ from jaxglass.units import BOLTZMANN
 from validation import diffusion as sweep
 from validation import diffusion_programs as programs
 from validation.lammps_diffusion import Comparison
+from validation.studies import seed_by_seed
 
 
 def test_a_sweep_is_kept_with_its_trends(tmp_path):
     """Two compositions, two seeds: Ea falls by 0.02 eV per mol %."""
     structure = stored_glass().glass
-    ends = [glass.li2o for glass in sweep.chosen()]
-    glasses = [glass for glass in sweep.chosen() if glass.seed < 2 and glass.li2o in (min(ends), max(ends))]
+    ends = [glass.li2o for glass in seed_by_seed(sweep.SEEDS)]
+    glasses = [glass for glass in seed_by_seed(sweep.SEEDS) if glass.seed < 2 and glass.li2o in (min(ends), max(ends))]
     found = []
     for k, glass in enumerate(glasses):
         energy = 0.6 if glass.li2o > 42 else 0.72

@@ -13,20 +13,17 @@ to become diffusive (log-log slope 0.9), which twelve glasses cannot have in 90 
     python -m validation.diffusion RUN 'diffusion.temperatures=[700,750,800]' diffusion.longest_ps=1000
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxglass.analysis.trend import Trend, trend_line
-from jaxglass.manifest import versions
-from validation.library import Glass, glasses
-from validation.studies import run_studies
+from validation.library import Glass
+from validation.studies import print_trends, record, results_of, run_studies, seed_by_seed
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -68,17 +65,11 @@ class Found:
 STAGES = ("diffusion", "report")
 
 
-def chosen() -> list[Glass]:
-    """The glasses of the sweep, seed by seed, so that an unfinished one has all compositions."""
-    return sorted((glass for glass in glasses() if glass.seed in SEEDS), key=lambda glass: (glass.seed, glass.li2o))
-
-
 def read(folder: Path, some: Sequence[Glass]) -> list[Found]:
     """Every glass that is finished in `folder`."""
     found = []
     for glass in some:
-        path = folder / glass.name / "results.json"
-        results = json.loads(path.read_text()) if path.exists() else {}
+        results = results_of(glass, folder)
         if "diffusion" in results:
             found.append(Found(glass, results["diffusion"]))
     return found
@@ -138,17 +129,7 @@ def keep(found: Sequence[Found], settings: Mapping[str, str], folder: Path = FOL
     """Write `diffusion.json` and `diffusion.png` into `folder`."""
     lines = trends(found)
     draw(found, lines, folder / "diffusion.png")
-    kept = {
-        "date": date.today().isoformat(),
-        "versions": versions(),
-        "settings": dict(settings),
-        "glasses": [
-            {"name": one.glass.name, "li2o": one.glass.li2o, "seed": one.glass.seed, **_kept(one)} for one in found
-        ],
-        "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
-        "trends": [asdict(line) | {"found": line.found} for line in lines],
-    }
-    (folder / "diffusion.json").write_text(json.dumps(kept, indent=1) + "\n")
+    record(folder / "diffusion.json", settings, [(one.glass, _kept(one)) for one in found], lines)
     return lines
 
 
@@ -168,11 +149,9 @@ def main(arguments: Sequence[str]) -> int:
     changes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     names = [argument for argument in arguments if "=" not in argument]
     folder, settings = Path(names[0] if names else "outputs/diffusion").resolve(), SETTINGS | changes
-    run_studies(chosen(), STAGES, settings, folder)
-    for line in keep(read(folder, chosen()), settings):
-        values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
-        slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
-        print(f"{line.name:26} {values} {line.unit}   {slope}")
+    some = seed_by_seed(SEEDS)
+    run_studies(some, STAGES, settings, folder)
+    print_trends(keep(read(folder, some), settings))
     return 0
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -66,23 +65,18 @@ def compare(folder: Path, name: str, temperature: float, length_ps: float) -> Co
 
 def by_jaxglass(folder: Path, name: str, temperature: float, length_ps: float) -> Diffusion:
     """The stage of a study, for as long as it is told."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from jaxglass.config import check_config, conf_folder
     from jaxglass.model.trajectory import Trajectory
     from jaxglass.simulation.directory import RunDirectory
     from jaxglass.structures import read_structure
     from jaxglass.study import run_study
+    from validation.studies import config_of
 
     settings = [
         *("stages=[diffusion]", "engine.cores=1", f"input={_path(name)}", f"diffusion.temperatures=[{temperature}]"),
         *(f"diffusion.equilibrate_ps={EQUILIBRATE_PS}", f"diffusion.frame_ps={FRAME_PS}"),
         *(f"diffusion.chunk_ps={length_ps}", f"diffusion.longest_ps={length_ps}", "diffusion.relative_error=1e-6"),
     ]
-    with initialize_config_dir(str(conf_folder()), version_base=None):
-        values: Any = OmegaConf.to_container(compose("config", overrides=settings), resolve=True)
-    run_study(check_config(values), folder / "jaxglass", "")
+    run_study(config_of(settings), folder / "jaxglass", "")
     symbols = read_structure(_path(name)).get_chemical_symbols()
     elements = ("Li", "B", "P", "O")
     with RunDirectory(folder / "jaxglass" / "diffusion" / f"{temperature:g}K") as directory:
@@ -95,23 +89,18 @@ def by_jaxglass(folder: Path, name: str, temperature: float, length_ps: float) -
 
 def by_lammps(folder: Path, name: str, temperature: float, length_ps: float) -> Diffusion:
     """A dump of NVT from the same atoms, made once."""
-    from jaxglass import lammps
     from jaxglass.model.system import make_system
     from jaxglass.parameters import default_settings, load_parameters
     from jaxglass.trajectories import read_trajectory
+    from validation.lammps_protocols import nvt_dump
 
     path = folder / "lammps" / "nvt.dump"
     if not path.exists():
         glass = read_trajectory(_path(name))
-        symbols = glass.symbols.tolist()
-        system = make_system(symbols, glass.fractional[0], glass.cell[0])
-        counts = {element: symbols.count(element) for element in system.elements}
-        partial = lammps.nvt_dump(
-            load_parameters(default_settings(), system.elements, counts).potential,
-            np.asarray(system.species),
-            np.asarray(system.fractional),
-            np.asarray(system.cell),
-            lammps.Settings(coulomb_cutoff=8.0, skin=1.0),
+        system = make_system(glass.symbols.tolist(), glass.fractional[0], glass.cell[0])
+        partial = nvt_dump(
+            load_parameters(default_settings(), system.elements, system.counts).potential,
+            system,
             temperature,
             round(1000 * EQUILIBRATE_PS),
             round(1000 * length_ps),

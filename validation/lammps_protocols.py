@@ -17,8 +17,7 @@ from jaxglass.model.system import System
 from jaxglass.protocols.elastic import ElasticProtocol
 from jaxglass.protocols.fracture import FROM_REST, FractureProtocol
 
-COULOMB_CUTOFF, SKIN, SUFFIX = 10.0, 1.0, "omp"  # A; the fastest of task=benchmark
-PPPM = "pppm 1.0e-5"
+FASTEST = lammps.Settings(10.0, 1.0, "omp")  # of task=benchmark
 GPA_PER_BAR = 1e-4
 TILTS = {"yz": ("yz", "z"), "xz": ("xz", "z"), "xy": ("xy", "y")}  # direction: tilt factor, edge it grows with
 COMPONENTS = {"xx": 1, "yy": 2, "zz": 3, "xy": 4, "xz": 5, "yz": 6}  # of compute pressure
@@ -41,7 +40,7 @@ def elastic_stress(
     """Mean stress (GPa) in one of `DIRECTIONS` at the strains of `protocol`, (n + 1,)."""
     steps = _steps(protocol)
     lines = [
-        *_start(potential, system, folder, PPPM, ["change_box all triclinic"]),
+        *_start(potential, system, folder, lammps.PPPM, ["change_box all triclinic"]),
         _velocities(protocol.temperature, seed),
         _nvt(protocol.temperature, protocol.thermostat_ps),
         f"run {steps(protocol.equilibrate_ps)}",
@@ -57,7 +56,7 @@ def elastic_stress(
             change = f"{direction[0]} scale {(1 + strain) / (1 + before):.17g}"
         lines += [f"change_box all {change} remap units box", f"run {steps(protocol.relax_ps)}"]
         lines += _averaged(k, steps(protocol.average_ps))
-    lammps.run(lines, folder, SUFFIX)
+    lammps.run(lines, folder, FASTEST.suffix)
     return np.array([_mean(folder, k, direction) for k in range(len(protocol.strains))])
 
 
@@ -67,7 +66,7 @@ def fracture_curve(
     """A notched `system` relaxed and pulled along z as `protocol` says, up to `largest_strain`."""
     steps, kelvin = _steps(protocol), protocol.temperature
     lines = [
-        *_start(potential, system, folder, PPPM),
+        *_start(potential, system, folder, lammps.PPPM),
         *_minimised(protocol.minimise_force, protocol.minimise_steps),
         _velocities(FROM_REST * kelvin, seed),
         f"fix npt all npt temp {kelvin} {kelvin} {protocol.thermostat_ps} iso 0 0 {protocol.barostat_ps}",
@@ -84,7 +83,7 @@ def fracture_curve(
         lines += _minimised(protocol.minimise_force, protocol.minimise_steps)
         lines += [_velocities(FROM_REST * kelvin, seed + k), _nvt(kelvin, protocol.thermostat_ps)]
         lines += [f"run {steps(protocol.relax_ps)}", *_averaged(k, steps(protocol.average_ps)), _frame(k)]
-    lammps.run(lines, folder, SUFFIX)
+    lammps.run(lines, folder, FASTEST.suffix)
     stress = np.array([_mean(folder, k, "zz") for k in range(count + 1)])
     return _curve(folder, stress)
 
@@ -102,6 +101,28 @@ def quasistatic_curve(
     return _curve(folder, GPA_PER_BAR * stress)
 
 
+def nvt_dump(
+    potential: Potential, system: System, temperature: float, equilibrate: int, steps: int, every: int, folder: Path
+) -> Path:
+    """Unwrapped positions every `every` of `steps` steps of NVT (1 fs, Nose-Hoover 0.1 ps), as a dump.
+
+    New velocities at `temperature` (K), `equilibrate` steps before the first frame. The dump, `nvt.dump` in `folder`,
+    names its elements and times; its cell is LAMMPS's (`lammps.triangular`).
+    """
+    lines = [
+        *_start(potential, system, folder, lammps.PPPM),
+        _velocities(temperature, 4710),
+        _nvt(temperature, 0.1),
+        f"run {equilibrate}",
+        "reset_timestep 0",
+        f"dump frames all custom {every} nvt.dump id type element xu yu zu",
+        f"dump_modify frames sort id time yes units yes format float %.7f element {' '.join(potential.elements)}",
+        f"run {steps}",
+    ]
+    lammps.run(lines, folder, FASTEST.suffix)
+    return folder / "nvt.dump"
+
+
 def _start(
     potential: Potential, system: System, folder: Path, kspace: str, before_forces: Sequence[str] = ()
 ) -> list[str]:
@@ -110,12 +131,7 @@ def _start(
     species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
     lammps.write_structure(potential, species, fractional, cell, folder / "structure.data")
     return [
-        *lammps.structure_lines(),
-        *before_forces,
-        *lammps.interaction_lines(potential, COULOMB_CUTOFF, kspace, None),
-        f"neighbor {SKIN} bin",
-        "neigh_modify delay 0 every 1 check yes",
-        "timestep 0.001",
+        *lammps.dynamics_lines(potential, FASTEST, kspace, before_forces),
         "thermo 1000",
         "thermo_style custom step temp pe pzz lz",
     ]

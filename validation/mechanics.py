@@ -8,20 +8,17 @@ takes the other core. Kept in `validation/mechanics.json` and `.png`: every glas
 seeds of a composition, and slopes with the lithium content over all glasses.
 """
 
-import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxglass.analysis.trend import Trend, trend_line
-from jaxglass.manifest import versions
-from validation.library import Glass, glasses
-from validation.studies import run_studies
+from validation.library import Glass
+from validation.studies import print_trends, record, results_of, run_studies, seed_by_seed
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -79,17 +76,11 @@ QUANTITIES = (
 )
 
 
-def chosen() -> list[Glass]:
-    """The glasses of the sweep, seed by seed, so that an unfinished one has all compositions."""
-    return sorted((glass for glass in glasses() if glass.seed in SEEDS), key=lambda glass: (glass.seed, glass.li2o))
-
-
 def read(folder: Path) -> list[Found]:
     """Every glass that is finished in `folder`."""
     found = []
-    for glass in chosen():
-        path = folder / glass.name / "results.json"
-        results = json.loads(path.read_text()) if path.exists() else {}
+    for glass in seed_by_seed(SEEDS):
+        results = results_of(glass, folder)
         if "bond_switching" in results:
             found.append(Found(glass, *(results[key] for key in ("elastic", "fracture", "bond_switching"))))
     return found
@@ -154,17 +145,8 @@ def keep(found: Sequence[Found]) -> list[Trend]:
     """Write `mechanics.json` and `mechanics.png`."""
     lines = trends(found)
     draw(found, lines, FOLDER / "mechanics.png")
-    kept = {
-        "date": date.today().isoformat(),
-        "versions": versions(),
-        "settings": {"elastic": ELASTIC, "fracture": FRACTURE, "supercell": [1, 2, 2]},
-        "glasses": [
-            {"name": one.glass.name, "li2o": one.glass.li2o, "seed": one.glass.seed, **_kept(one)} for one in found
-        ],
-        "errors": "standard error over seeds; slopes per mol % Li2O over all glasses",
-        "trends": [asdict(line) | {"found": line.found} for line in lines],
-    }
-    (FOLDER / "mechanics.json").write_text(json.dumps(kept, indent=1) + "\n")
+    settings = {"elastic": ELASTIC, "fracture": FRACTURE, "supercell": [1, 2, 2]}
+    record(FOLDER / "mechanics.json", settings, [(one.glass, _kept(one)) for one in found], lines)
     return lines
 
 
@@ -183,11 +165,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(arguments[0] if arguments else "outputs/mechanics").resolve()
     settings = {f"elastic.{key}": value for key, value in ELASTIC.items()}
     settings |= {f"fracture.{key}": value for key, value in FRACTURE.items()}
-    run_studies(chosen(), STAGES, settings, folder)
-    for line in keep(read(folder)):
-        values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
-        slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
-        print(f"{line.name:28} {values} {line.unit}   {slope}")
+    run_studies(seed_by_seed(SEEDS), STAGES, settings, folder)
+    print_trends(keep(read(folder)))
     return 0
 
 

@@ -15,7 +15,6 @@ compare. Runs are kept in outputs/mechanics_lammps and continued; results in `va
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -30,11 +29,13 @@ import numpy as np
 from jaxglass.analysis.crack import is_separated, measure_crack
 from jaxglass.analysis.elasticity import Isotropic, isotropic
 from jaxglass.analysis.stress_strain import energy_release, slope
-from jaxglass.config import Config, check_config, conf_folder
+from jaxglass.config import Config
 from jaxglass.manifest import versions
 from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol
+from jaxglass.runtime import available_cores
 from validation import lammps_protocols
 from validation.library import Glass, glasses
+from validation.studies import config_of
 
 RESULT = Path(__file__).parent / "mechanics_lammps.json"
 FOLDER = Path("outputs/mechanics_lammps")
@@ -84,7 +85,7 @@ def elastic(folder: Path) -> dict[str, Any]:
     glass = _glass(SMALL)
     overrides = _overrides({f"elastic.{key}": value for key, value in ELASTIC.items()})
     run = _jaxglass("elastic", glass, folder / "elastic" / "jaxglass", overrides)
-    config = _config(overrides)
+    config = config_of(overrides)
     protocol = ElasticProtocol(**config.get("elastic"))
     potential, system = _sample(config, glass)
 
@@ -95,7 +96,7 @@ def elastic(folder: Path) -> dict[str, Any]:
             np.save(kept, lammps_protocols.elastic_stress(potential, system, protocol, direction, 1, where))
         return np.load(kept)
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         curves = list(pool.map(theirs, DIRECTIONS))
     slopes = [slope(protocol.strains, curve) for curve in curves]
     found = isotropic(np.array([s.value for s in slopes]), np.array([s.error for s in slopes]))
@@ -118,7 +119,7 @@ def _compared(name: str, ours: dict[str, Any], theirs: Isotropic) -> Compared:
 def quasistatic(folder: Path) -> dict[str, Any]:
     """The athermal tensile curve of one notched cell by both programs."""
     fine = {"engine.precision": "float64", "engine.coulomb_accuracy": ACCURACY}
-    config = _config(_overrides(FRACTURE | fine | {"fracture.supercell": "[1,1,1]"}))
+    config = config_of(_overrides(FRACTURE | fine | {"fracture.supercell": "[1,1,1]"}))
     glass = _glass(SMALL)
     ours = _our_quasistatic(config, glass, folder / "quasistatic")
     theirs = _their_quasistatic(config, glass, ours, folder / "quasistatic")
@@ -194,7 +195,7 @@ def _largest_jump(fractional: np.ndarray, cell: np.ndarray) -> np.ndarray:
 
 def fracture(folder: Path) -> dict[str, Any]:
     """G_c of four notched cells by both programs, each until it is in two parts."""
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         pairs = list(pool.map(lambda name: _fracture_pair(_glass(name), folder / "fracture"), SEEDS))
     ours, theirs = np.array(pairs).T
     root = np.sqrt(len(pairs))
@@ -217,7 +218,7 @@ def _fracture_pair(glass: Glass, folder: Path) -> tuple[float, float]:
     run = _jaxglass("fracture", glass, folder / f"jaxglass-{glass.name}", overrides)
     ours = json.loads((run / "results.json").read_text())["fracture"]
     kept = folder / f"lammps-{glass.name}.npz"
-    config = _config(overrides)
+    config = config_of(overrides)
     if not kept.exists():
         from jaxglass.mechanics.fracture import protocol_of
 
@@ -245,15 +246,6 @@ def _glass(name: str) -> Glass:
 
 def _overrides(settings: dict[str, Any]) -> list[str]:
     return [f"{key}={value}" for key, value in settings.items()]
-
-
-def _config(overrides: Sequence[str]) -> Config:
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(str(conf_folder()), version_base=None):
-        values: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
-    return check_config(values)
 
 
 def _sample(config: Config, glass: Glass):
@@ -287,10 +279,6 @@ def _jaxglass(stage: str, glass: Glass, folder: Path, overrides: Sequence[str]) 
         command += ["engine.cores=1", f"hydra.run.dir={folder.resolve()}", *overrides]
         subprocess.run(command, check=True, stdout=log, stderr=log)
     return folder
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _keep_curve(curve: lammps_protocols.Curve, path: Path) -> lammps_protocols.Curve:

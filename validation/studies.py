@@ -1,21 +1,42 @@
 """Studies of the glass library: every glass in a process of its own on one core, one process per core."""
 
-import os
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from validation.library import Glass
+from jaxglass.analysis.trend import Trend
+from jaxglass.config import Config, check_config, conf_folder
+from jaxglass.manifest import versions
+from jaxglass.runtime import core_numbers
+from validation.library import Glass, glasses
+
+
+def config_of(overrides: Sequence[str]) -> Config:
+    """The checked settings that a command line with these `overrides` has."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(conf_folder()), version_base=None):
+        values: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    return check_config(values)
+
+
+def seed_by_seed(seeds: Sequence[int]) -> list[Glass]:
+    """Glasses of the library with these `seeds`, in an order in which an unfinished sweep has all compositions."""
+    return sorted((glass for glass in glasses() if glass.seed in seeds), key=lambda glass: (glass.seed, glass.li2o))
 
 
 def run_studies(some: Sequence[Glass], stages: Sequence[str], settings: Mapping[str, Any], folder: Path) -> None:
     """Run or continue `stages` of every glass in run directories named after them in `folder`."""
     cores: Queue[int] = Queue()
-    for core in sorted(os.sched_getaffinity(0)):
+    for core in core_numbers():
         cores.put(core)
 
     def study(glass: Glass) -> None:
@@ -32,3 +53,32 @@ def run_studies(some: Sequence[Glass], stages: Sequence[str], settings: Mapping[
 
     with ThreadPoolExecutor(cores.qsize()) as pool:
         list(pool.map(study, some))
+
+
+def results_of(glass: Glass, folder: Path) -> dict[str, Any]:
+    """results.json of one study, empty where there is none yet."""
+    path = folder / glass.name / "results.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def record(
+    path: Path, settings: Mapping[str, Any], kept: Sequence[tuple[Glass, Mapping[str, Any]]], lines: Sequence[Trend]
+) -> None:
+    """Write what is `kept` of every glass and the trends to `path`, with settings, versions and date."""
+    about = {
+        "date": date.today().isoformat(),
+        "versions": versions(),
+        "settings": dict(settings),
+        "glasses": [{"name": g.name, "li2o": g.li2o, "seed": g.seed, **entries} for g, entries in kept],
+        "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
+        "trends": [asdict(line) | {"found": line.found} for line in lines],
+    }
+    path.write_text(json.dumps(about, indent=1) + "\n")
+
+
+def print_trends(lines: Sequence[Trend]) -> None:
+    """One line per quantity."""
+    for line in lines:
+        values = "  ".join(f"{m:.4g} +- {e:.2g}" for m, e in zip(line.mean, line.error, strict=True))
+        slope = f"slope {line.slope:.3g} +- {line.slope_error:.2g}: {line.found} (paper: {line.paper})"
+        print(f"{line.name:28} {values} {line.unit}   {slope}")

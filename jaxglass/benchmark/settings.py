@@ -31,9 +31,7 @@ class Settings:
 
     def potential(self, system: System) -> Potential:
         """The potential for the composition of `system`."""
-        species = np.asarray(system.species)
-        counts = {element: int(np.sum(species == s)) for s, element in enumerate(system.elements)}
-        return load_parameters(self.potential_section, system.elements, counts).potential
+        return load_parameters(self.potential_section, system.elements, system.counts).potential
 
     def plan(self, system: System, potential: Potential, shards: int) -> Plan:
         """The plan a run of `system` would use on `shards` devices."""

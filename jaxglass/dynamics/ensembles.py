@@ -69,7 +69,7 @@ def advance(ensemble: str, control: Control, force_field: ForceField, state: Sta
         "nvt_stress": nose_hoover,
         "npt": partial(martyna_tobias_klein, isotropic=True),
         "npt_orthorhombic": partial(martyna_tobias_klein, isotropic=False),
-        "minimise": fire,
+        "minimise": lambda _, force_field, state: fire(force_field, state),
     }
     after = steps[ensemble](control, force_field, state)
     return _with_pressure(after) if needs_stress(ensemble) else after
@@ -199,9 +199,8 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
     return _barostat_thermostat(control, state, kT, isotropic)
 
 
-def fire(control: Control | None, force_field: ForceField, state: State) -> State:
+def fire(force_field: ForceField, state: State) -> State:
     """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities; moves up to LARGEST_MOVE."""
-    del control
     system, descent = state.system, state.descent
     velocity, force = system.momenta, state.forces
     downhill = jnp.sum(velocity * force) > 0

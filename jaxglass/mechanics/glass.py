@@ -39,9 +39,9 @@ def read_glass(config: Config, directory: RunDirectory) -> Glass:
         )
     glass = glass_from(config, path)
     if config.get("input"):
-        symbols = glass.system.symbols
-        counts = {element: symbols.count(element) for element in glass.system.elements}
-        directory.add_results(glass={"n_atoms": len(symbols), "counts": counts, "li2o": li2o_percent(counts)})
+        counts = glass.system.counts
+        n_atoms = len(glass.system.species)
+        directory.add_results(glass={"n_atoms": n_atoms, "counts": counts, "li2o": li2o_percent(counts)})
     return glass
 
 
@@ -51,8 +51,7 @@ def glass_from(config: Config, path: Path) -> Glass:
     symbols = last.symbols.tolist()
     check_structure(symbols, last.fractional[0], last.cell[0], str(path))
     system = make_system(symbols, last.fractional[0], last.cell[0])
-    counts = {element: symbols.count(element) for element in system.elements}
-    parameters = load_parameters(config.get("potential"), system.elements, counts)
+    parameters = load_parameters(config.get("potential"), system.elements, system.counts)
     check_neutral(parameters.potential, np.asarray(system.species), config.get("engine.allow_background"))
     return Glass(system, parameters, path.name)
 

@@ -49,6 +49,12 @@ class System:
         return jnp.sum(self.masses) / self.volume * units.G_PER_CM3
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Atoms of every element."""
+        found = np.bincount(np.asarray(self.species), minlength=len(self.elements))
+        return dict(zip(self.elements, found.tolist(), strict=True))
+
+    @property
     def symbols(self) -> list[str]:
         """Element symbol of every atom."""
         return [self.elements[s] for s in np.asarray(self.species)]

@@ -97,7 +97,7 @@ def _fire_block(plan: Plan, potential: Potential, near: Neighbors, state: State,
 
     def step(_, carry: tuple[State, Array]) -> tuple[State, Array]:
         state, over = carry
-        state = fire(None, force_field, state)
+        state = fire(force_field, state)
         return state, jnp.maximum(over, excess(near, state.system.fractional, state.system.cell, plan.reach))
 
     return jax.lax.fori_loop(0, steps, step, (state, jnp.asarray(-jnp.inf)))

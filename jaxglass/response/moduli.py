@@ -18,13 +18,12 @@ from jaxglass.analysis.elasticity import Isotropic, isotropic
 from jaxglass.engine import twin
 from jaxglass.engine.forces import stress
 from jaxglass.errors import NumericalError
+from jaxglass.evaluate import VOIGT
 from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
 from jaxglass.protocols.elastic import DIRECTIONS
 from jaxglass.response.minimum import Rest, rest_positions
 from jaxglass.units import GPA
-
-VOIGT = np.array([(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)])
 
 
 def static_stress(rest: Rest) -> Array:
@@ -48,7 +47,7 @@ def stiffness(rest: Rest, potential: Potential) -> Array:
     def stress_at_rest(box: Array) -> Array:
         x = rest_positions(rest, potential, box)
         found = twin.strain_derivative(rest.plan, potential, species, x, box, near) / cell_volume(box)
-        return found[VOIGT[:, 0], VOIGT[:, 1]]
+        return jnp.stack([found[a, b] for a, b in VOIGT])
 
     def column(tensor: Array) -> Array:
         return jax.jvp(stress_at_rest, (cell,), (cell @ tensor.T,))[1]

@@ -1,5 +1,6 @@
 """Files that are either whole or absent: temporary name, fsync, rename, fsync of the directory."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -37,6 +38,12 @@ def sync_directory(path: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; NaN and infinity are errors, not output."""
     write_atomic(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> Any:

@@ -1,6 +1,5 @@
 """A job of a sweep as its directory tells it: job.json (what it is), status.json (where it is), error.json (why)."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from jaxglass.config import Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import holder
-from jaxglass.simulation.files import read_json, write_json
+from jaxglass.simulation.files import digest, read_json, write_json
 
 JOB, STATUS, ERROR, LOG, RESULTS = "job.json", "status.json", "error.json", "job.log", "results.json"
 STOP = ".stop"  # in the folder of the sweep: jobs that have not begun yet stay where they are
@@ -104,5 +103,4 @@ def input_digest(config: Config) -> str | None:
     source = config.get("input")
     if not source or not Path(source).is_file():
         return None
-    with open(source, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(Path(source))

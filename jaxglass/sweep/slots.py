@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jaxglass.errors import ConfigError
+from jaxglass.runtime import core_numbers
 
 PAUSE = 0.2  # s between looks for a free slot
 
@@ -37,8 +38,7 @@ def slot(folder: Path, units: Sequence[str], size: int) -> Iterator[list[str]]:
 
 def cores_here() -> list[str]:
     """Numbers of the cores that this process may use."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return [str(core) for core in sorted(cores)]
+    return [str(core) for core in core_numbers()]
 
 
 def gpus_here() -> list[str]:
