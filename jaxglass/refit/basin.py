@@ -1,0 +1,69 @@
+"""One glass at rest and what it shows: the forward model of a refit and its exact derivatives at fixed topology."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxglass.pytree import pytree
+from jaxglass.refit.observables import View, curves
+from jaxglass.refit.parameters import Parameter, moved
+from jaxglass.model.potential import Potential
+from jaxglass.response.minimum import Rest
+from jaxglass.response.stiffness import followers, relaxed_moduli
+from jaxglass.response.zero_pressure import at_rest
+
+
+@pytree
+class Basin:
+    """A glass at rest under z: `start` the potential at z = 0 of its composition `li2o`, `view` how it is looked at.
+
+    `followers` (6, N, 3) where moduli are wanted, else None.
+    """
+
+    rest: Rest
+    start: Potential
+    view: View
+    followers: Array | None
+    li2o: Array
+
+    def at(self, rest: Rest) -> "Basin":
+        """The same glass at rest elsewhere."""
+        return replace(self, rest=rest, followers=None if self.followers is None else followers(rest))
+
+
+class Shown(NamedTuple):
+    """What is compared with measurements: the `curve` (P,), the logarithm of the density (atoms per A^3) and of K and G
+    (GPa; NaN where they are not computed)."""
+
+    curve: Array
+    ln_density: Array
+    ln_bulk: Array
+    ln_shear: Array
+
+
+def show(quantity: str, moving: Sequence[Parameter], basin: Basin, z: Array) -> Shown:
+    """What the glass shows at `z`, in a neighbourhood of where it is at rest: value and forward derivatives."""
+    potential = moved(moving, basin.start, basin.li2o, z)
+    x, cell = at_rest(basin.rest, potential)
+    seen = curves(basin.view, basin.rest.system.species, x, cell)
+    curve = {"S_q": seen.S, "D_r": seen.D, "T_r": seen.T}[quantity]
+    K = G = jnp.asarray(jnp.nan)
+    if basin.followers is not None:
+        K, G = relaxed_moduli(basin.rest, potential, basin.followers)
+    return Shown(curve, jnp.log(seen.density), jnp.log(K), jnp.log(G))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def linearised(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -> tuple[Shown, Shown]:
+    """The value at `z` and its Jacobian, a leading axis of parameters: one linear system for each.
+
+    One after another: all at once take three times as long on a CPU.
+    """
+    along = partial(show, quantity, moving, basin)
+    value = along(z)
+    return value, jax.lax.map(lambda e: jax.jvp(along, (z,), (e,))[1], jnp.eye(len(z)))

@@ -1,0 +1,150 @@
+"""Steps of a refit at fixed topology: the same glasses, at rest under every trial potential.
+
+    model of target t:   M_t(z) = mean over its glasses of [shown at rest (z)] + offset_t + J_topo,t (z - z_0)
+
+`offset` is what temperature adds (fresh glasses at 300 K minus the same at rest), J_topo how the topology answers; both
+are zero in a fit of given glasses. Every step is tried: accepted only where the whitened residual, prior rows included,
+really falls and no more than a share of the bonds has changed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.refit.basin import Basin, Shown, linearised
+from jaxglass.refit.least_squares import TrustRegion, resized
+from jaxglass.refit.parameters import Parameter, check_splice, moved
+from jaxglass.refit.target import Target
+from jaxglass.response.zero_pressure import follow
+
+REST_FORCE = 1e-7  # eV/A, left in a glass at rest: its derivatives are good to 1e-6
+
+
+@dataclass(frozen=True)
+class Group:
+    """The glasses that stand for one target, and what fresh glasses add to them at rest; J_topo leads with parameters."""
+
+    target: Target
+    basins: tuple[Basin, ...]
+    offset: Shown
+    topology: Shown
+
+
+@dataclass(frozen=True)
+class Model:
+    """Values and Jacobians of every group at `z`, means over glasses, and the whitened least-squares problem of those
+    that are fitted."""
+
+    z: np.ndarray
+    values: tuple[Shown, ...]
+    residual: np.ndarray
+    jacobian: np.ndarray
+
+    @property
+    def cost(self) -> float:
+        """1/2 |r|^2."""
+        return 0.5 * float(np.sum(self.residual**2))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One accepted or refused step."""
+
+    step: int
+    z: np.ndarray
+    cost: float
+    accepted: bool
+    radius: float
+    misfits: dict[str, float]
+    applied: int
+
+
+def nothing(points: int, parameters: int | None = None) -> Shown:
+    """An offset or a Jacobian of zeros."""
+    lead = () if parameters is None else (parameters,)
+    return Shown(np.zeros((*lead, points)), np.zeros(lead), np.zeros(lead), np.zeros(lead))
+
+
+def carried(moving: Sequence[Parameter], groups: Sequence[Group], z_from: np.ndarray, z: np.ndarray) -> list[Group]:
+    """Every glass, at rest under `z_from`, carried to `z`. `NumericalError` or `ConfigError` where that does not exist."""
+    found = []
+    for group in groups:
+        basins = []
+        for basin in group.basins:
+
+            def path(t, basin=basin):
+                return moved(moving, basin.start, basin.li2o, (1 - t) * jnp.asarray(z_from) + t * jnp.asarray(z))
+
+            check_splice(path(1.0))
+            basins.append(basin.at(follow(basin.rest, path, REST_FORCE)))
+        found.append(replace(group, basins=tuple(basins)))
+    return found
+
+
+def model(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray, z_0: np.ndarray) -> Model:
+    """M_t at `z`, where the groups are at rest, and its Jacobian."""
+    values, rows, slopes = [], [np.asarray(z, float)], [np.eye(len(z))]
+    for group in groups:
+        found = [linearised(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
+        value, slope = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *found)
+        value = jax.tree.map(lambda v, o, t: v + o + (z - z_0) @ t, value, group.offset, group.topology)
+        slope = jax.tree.map(np.add, slope, group.topology)
+        values.append(value)
+        if not group.target.hold_out:
+            rows.append(group.target.residual(value))
+            slopes.append(group.target.slope(slope))
+    return Model(np.asarray(z, float), tuple(values), np.concatenate(rows), np.concatenate(slopes))
+
+
+def descend(
+    moving: tuple[Parameter, ...],
+    groups: Sequence[Group],
+    z_0: np.ndarray,
+    optimiser: optax.GradientTransformationExtraArgs,
+    steps: int,
+    watch: Callable[[Progress], Any] = lambda progress: None,
+    state: Any = None,
+) -> tuple[Model, list[Group], Any]:
+    """At most `steps` steps from `z_0`, where the groups are at rest."""
+    groups, here = list(groups), model(moving, groups, z_0, z_0)
+    state = optimiser.init(jnp.asarray(z_0)) if state is None else state
+    watch(Progress(0, here.z, here.cost, True, _radius(state), misfits(groups, here), 0))
+    for k in range(1, steps + 1):
+        slope = here.jacobian.T @ here.residual
+        step, after = optimiser.update(
+            jnp.asarray(slope), state, jnp.asarray(here.z), jacobian=here.jacobian, residual=here.residual
+        )
+        z = here.z + np.asarray(step)
+        try:
+            tried = carried(moving, groups, here.z, z)
+            there = model(moving, tried, z, z_0)
+            fall = here.cost - there.cost
+        except (NumericalError, ConfigError):
+            tried, there, fall = groups, here, -np.inf
+        guarded = isinstance(after, TrustRegion)
+        state = resized(after, fall, float(np.linalg.norm(step))) if guarded else after
+        accepted = fall > 0 or (not guarded and np.isfinite(fall))
+        if accepted:
+            groups, here = tried, there
+        watch(Progress(k, z, there.cost, accepted, _radius(state), misfits(groups, here), 0))
+        if guarded and _radius(state) < 1e-5:
+            break
+    return here, groups, state
+
+
+def misfits(groups: Sequence[Group], found: Model) -> dict[str, float]:
+    """R = |curve - y|/|y| of every target, in its own quantity."""
+    return {
+        group.target.name: float(np.linalg.norm(value.curve - group.target.y) / np.linalg.norm(group.target.y))
+        for group, value in zip(groups, found.values, strict=True)
+    }
+
+
+def _radius(state: Any) -> float:
+    return float(state.radius) if isinstance(state, TrustRegion) else float("nan")

@@ -1,0 +1,123 @@
+"""Fresh glasses of a trial potential: every target quenched from several seeds, as lanes of one program.
+
+Seeds, and with them the starting atoms and velocities, are the same for every trial potential; what differs is the
+potential. Each ensemble has a folder of its own, so an interrupted one continues.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxglass.analysis.bonds import find_bonds
+from jaxglass.engine.plan import Plan
+from jaxglass.errors import NumericalError
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
+from jaxglass.model.trajectory import Trajectory
+from jaxglass.refit.basin import Shown
+from jaxglass.refit.observables import View, curves
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.lane import Lane
+from jaxglass.simulation.run import run_lanes
+from jaxglass.simulation.stage import Stage
+
+FEWEST = 2  # glasses of a target that must not fail
+
+
+@dataclass(frozen=True)
+class Start:
+    """One glass to be quenched: atoms before melting, the potential at z = 0 of its composition, and its seed."""
+
+    target: str
+    li2o: float
+    seed: int
+    system: System
+    potential: Potential
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One fresh glass: the last frame, what it shows at its temperature, and the share of four-fold boron (or NaN)."""
+
+    start: Start
+    potential: Potential
+    system: System
+    shown: Shown
+    n4: float
+
+
+@dataclass(frozen=True)
+class Quench:
+    """How glasses are made and looked at: stages of the protocol, the engine's plan, one view per target."""
+
+    stages: tuple[Stage, ...]
+    plan: Plan
+    views: dict[str, View]
+    quantity: str
+    boron_cutoff: float
+
+    def __call__(self, starts: Sequence[Start], potentials: Sequence[Potential], folder: Path) -> list[Sample]:
+        """Quench every start under its potential, in `folder`; those that fail are left out.
+
+        `NumericalError` when fewer than two glasses of a target are left.
+        """
+        with ExitStack() as stack:
+            lanes = []
+            for start, potential in zip(starts, potentials, strict=True):
+                directory = stack.enter_context(RunDirectory(folder / f"{start.target}-seed{start.seed}"))
+                lanes.append(Lane(directory, self.stages, start.system, potential, self.plan, start.seed))
+            run_lanes(lanes)
+            samples = [
+                self._sample(start, lane) for start, lane in zip(starts, lanes, strict=True) if lane.error is None
+            ]
+        for name in {start.target for start in starts}:
+            wanted = sum(start.target == name for start in starts)
+            left = sum(sample.start.target == name for sample in samples)
+            if left < min(wanted, FEWEST):
+                reason = next(str(lane.error) for lane in lanes if lane.error)
+                raise NumericalError(f"refit: {wanted - left} of {wanted} glasses of {name} failed; {reason}")
+        return samples
+
+    def _sample(self, start: Start, lane: Lane) -> Sample:
+        finished = lane.finished()
+        shown = mean_shown(self.views[start.target], self.quantity, finished.system, finished.trajectory)
+        return Sample(start, lane.potential, finished.system, shown, four_fold(finished.trajectory, self.boron_cutoff))
+
+
+def mean_shown(view: View, quantity: str, system: System, trajectory: Trajectory) -> Shown:
+    """Means over frames; no moduli."""
+    found = [
+        curves(view, system.species, jnp.asarray(x), jnp.asarray(cell))
+        for x, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
+    ]
+    curve = np.mean([{"S_q": c.S, "D_r": c.D, "T_r": c.T}[quantity] for c in found], axis=0)
+    density = np.mean([float(c.density) for c in found])
+    return Shown(curve, np.log(density), np.asarray(np.nan), np.asarray(np.nan))
+
+
+def four_fold(trajectory: Trajectory, cutoff: float) -> float:
+    """Share of boron atoms with four oxygens within `cutoff` (A), mean over frames; NaN without boron."""
+    symbols = trajectory.symbols
+    if "B" not in symbols:
+        return float("nan")
+    shares = []
+    for x, cell in zip(trajectory.fractional, trajectory.cell, strict=True):
+        bonds = find_bonds(symbols, x, cell, {"B-O": cutoff})
+        numbers = np.bincount(bonds.center, minlength=len(symbols))[symbols == "B"]
+        shares.append(np.mean(numbers == 4))
+    return float(np.mean(shares))
+
+
+def jittered(z: np.ndarray, sd: float, count: int, seed: int) -> np.ndarray:
+    """`count` points (M, P) round `z` (P,) with standard deviation `sd`, in antithetic pairs."""
+    draws = np.random.default_rng(seed).standard_normal((-(-count // 2), len(z)))
+    return z + sd * np.concatenate([draws, -draws])[:count]
+
+
+def renamed(start: Start, copy: int) -> Start:
+    """The same start as another lane of the same target."""
+    return replace(start, target=start.target, seed=start.seed + 1_000_003 * copy)

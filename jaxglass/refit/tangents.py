@@ -1,0 +1,95 @@
+"""How thermal averages of a glass in its basin follow the potential: tangents of a damped run, with the noise kept.
+
+    dp/dt = F - gamma p + sqrt(2 gamma m kT) xi        tangent: the same xi, d/dtheta of every step
+
+A glass at 300 K with strong friction forgets: tangents stay bounded except for rare bursts, which are rearrangements.
+Windows whose tangent exceeds `BURST` are dropped and their share is told. In a melt, or with a cutoff that jumps, the
+tangents are worthless. Splitting BAOAB (Leimkuhler & Matthews 2013). Indices: w windows; p parameters.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxglass import units
+from jaxglass.model.cell import inverse
+from jaxglass.model.system import System
+
+BURST = 20.0  # A per unit of ln theta, rms over atoms
+FRICTION = 20.0  # 1/ps: 50 fs, stronger than any thermostat of the protocols
+
+
+class Window(NamedTuple):
+    """Mean of the observable over a window (R,), its tangent (P, R), and the rms tangent of positions (P,) at its end."""
+
+    mean: Array
+    tangent: Array
+    growth: Array
+
+
+Observe = Callable[[Array, Array], Array]  # (fractional, z) -> (R,)
+ForceField = Callable[[Array, Array], Array]  # (fractional, z) -> forces (N, 3) in eV/A
+
+
+def damped_step(
+    force: ForceField, system: System, kT: float, timestep: float, carry: tuple[Array, Array], key: Array, z: Array
+) -> tuple[Array, Array]:
+    """One step of BAOAB of (fractional, momenta) at fixed cell."""
+    x, p = carry
+    masses, to_fractional = system.masses[:, None], inverse(system.cell)
+    p = p + 0.5 * timestep / units.AMU * force(x, z)
+    x = x + 0.5 * timestep * (p / masses) @ to_fractional
+    keep = jnp.exp(-FRICTION * timestep)
+    noise = jax.random.normal(key, p.shape, p.dtype)
+    p = keep * p + jnp.sqrt((1 - keep**2) * masses * kT / units.AMU) * noise
+    x = x + 0.5 * timestep * (p / masses) @ to_fractional
+    return x, p + 0.5 * timestep / units.AMU * force(x, z)
+
+
+def window(
+    force: ForceField,
+    observe: Observe,
+    system: System,
+    temperature: float,
+    timestep: float,
+    steps: int,
+    every: int,
+    key: Array,
+    z: Array,
+) -> Array:
+    """Mean (R,) of the observable every `every` steps of `steps`, from `system`; differentiable forward in z."""
+    step = partial(damped_step, force, system, units.BOLTZMANN * temperature, timestep)
+
+    def stretch(carry, keys):
+        carry = jax.lax.scan(lambda c, key: (step(c, key, z), None), carry, keys)[0]
+        return carry, observe(carry[0], z)
+
+    keys = jax.random.split(key, steps).reshape(steps // every, every, -1)
+    (x, _), found = jax.lax.scan(stretch, (system.fractional, system.momenta), keys)
+    return jnp.mean(found, 0), x
+
+
+def tangents(run: Callable[[Array], tuple[Array, Array]], cell: Array, z: Array) -> Window:
+    """`run(z)` gives mean and last positions; their tangents, one parameter after another."""
+    mean, _ = run(z)
+
+    def along(e: Array) -> tuple[Array, Array]:
+        d_mean, d_x = jax.jvp(run, (z,), (e,))[1]
+        return d_mean, jnp.sqrt(jnp.mean(jnp.sum((d_x @ cell) ** 2, -1)))
+
+    tangent, growth = jax.lax.map(along, jnp.eye(len(z)))
+    return Window(mean, tangent, growth)
+
+
+def without_bursts(windows: list[Window]) -> tuple[Window, float]:
+    """Mean over the windows whose growth stays below `BURST`, and the share that was dropped."""
+    calm = [w for w in windows if np.all(np.asarray(w.growth) < BURST)]
+    if not calm:
+        nan = jax.tree.map(lambda x: np.full(np.shape(x), np.nan), windows[0])
+        return nan, 1.0
+    return jax.tree.map(lambda *parts: np.mean(parts, axis=0), *calm), 1 - len(calm) / len(windows)

@@ -1,0 +1,37 @@
+"""How what a glass shows answers through its topology: regression over re-quenches at jittered parameters.
+
+    O_m - J_m (z_m - z) = Obar + J_topo (z_m - z) + noise        m: quenches, each with its own exact J_m at rest
+
+The exact derivative takes out the sharp answer of bond lengths, so the regression sees the smooth part alone. Only the
+leading directions of the Fisher information are fitted, with a ridge. With J_m = 0 this is ensemble Kalman inversion;
+with no quenches the hybrid is the implicit estimator alone. Indices: m quenches; k directions; p parameters; r rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Topology(NamedTuple):
+    """`jacobian` (P, R), leading axis of parameters, its standard errors alike, and the `mean` (R,) at z."""
+
+    jacobian: np.ndarray
+    error: np.ndarray
+    mean: np.ndarray
+
+
+def regress(
+    observed: np.ndarray, jacobians: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3
+) -> Topology:
+    """J_topo from `observed` (M, R), exact `jacobians` (M, P, R) and `offsets` z_m - z (M, P), along `directions` (K, P),
+    orthonormal; `ridge` relative to the spread of the offsets."""
+    rest = observed - np.einsum("mp,mpr->mr", offsets, jacobians)
+    along = offsets @ directions.T
+    design = np.concatenate([np.ones((len(along), 1)), along], 1)
+    penalty = np.diag([0.0, *([ridge * np.mean(np.sum(along**2, 0))] * along.shape[1])])
+    inverse = np.linalg.inv(design.T @ design + penalty)
+    found = inverse @ design.T @ rest
+    freedom = max(1, len(design) - design.shape[1])
+    noise = np.sum((rest - design @ found) ** 2, 0) / freedom
+    error = np.sqrt(np.einsum("kp,kl,lq->pq", directions, (inverse @ design.T @ design @ inverse)[1:, 1:], directions).diagonal()[:, None] * noise)
+    return Topology(directions.T @ found[1:], error, found[0])

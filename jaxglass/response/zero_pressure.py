@@ -1,0 +1,202 @@
+"""The glass at rest at zero pressure: the energy minimum in positions and volume, and how it follows the potential.
+
+    y = (u, v): g(y; theta) = 0        dy/dtheta = -H^-1 dg/dtheta        (implicit function theorem)
+
+u displacements, v the logarithm of the cell's length (`response.gradient`). The shape of the cell stays. The potential
+must have a smooth cutoff (`Potential.switch`): with a sharp one there is no minimum in the strict sense.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.sparse.linalg import cg
+
+from jaxglass.engine import twin
+from jaxglass.engine.neighbors import Neighbors, complete
+from jaxglass.engine.plan import Plan
+from jaxglass.errors import NumericalError
+from jaxglass.model.cell import inverse
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
+from jaxglass.response.gradient import Gradient, gradient, own_stiffness
+from jaxglass.response.minimum import SKIN, Rest, relax
+from jaxglass.response.newton import Step, trust_region_step
+
+ROUGH = 0.05  # eV/A, where Newton takes over from FIRE
+LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
+LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
+ROUNDS = 200
+CORRECTION, SHORTEST = 0.1, 1 / 64  # A; of the path
+ROUNDING = 1e-6  # eV, of a total energy: smaller falls are not seen
+RESIDUAL = 1e-5  # of a pull that conjugate gradients leave
+
+
+def settle(
+    plan: Plan,
+    potential: Potential,
+    system: System,
+    largest_force: float = 1e-9,
+    watch: Callable[[str], Any] = lambda words: None,
+) -> Rest:
+    """`system` at rest at zero pressure: no force above `largest_force` (eV/A), nor dE/dv above N times that (eV).
+
+    Raises `NumericalError` where it is not reached.
+    """
+    rough = relax(plan, potential, system, ROUGH, watch)
+    return newton(rough, potential, largest_force, watch)
+
+
+def newton(
+    rest: Rest, potential: Potential, largest_force: float = 1e-9, watch: Callable[[str], Any] = lambda words: None
+) -> Rest:
+    """As `settle`, from a glass that is nearly at rest; the potential may be another."""
+    plan, system, radius = rest.plan, rest.system, LONGEST
+    for done in range(ROUNDS):
+        plan, near = complete(plan, system.fractional, system.cell, plan.reach + SKIN)
+        tried = _try(plan, potential, system, near, jnp.asarray(radius))
+        left = float(tried.left)
+        if not np.isfinite(left):
+            break
+        if left <= largest_force:
+            return Rest(potential, system, near, tried.left, tried.energy, plan)
+        watch(f"Newton {done}: largest force {left:.1e} eV/A")
+        predicted = float(tried.step.predicted)
+        if float(tried.fall) >= 0.1 * predicted or predicted < ROUNDING:
+            system = replace(system, fractional=tried.fractional, cell=tried.cell)
+            radius = max(radius, 2 * float(tried.step.size))
+        else:
+            radius = 0.25 * float(tried.step.size)
+            if radius < 1e-7:
+                break
+    raise NumericalError(f"zero pressure: forces of {left:.1e} eV/A are left after {done + 1} steps of Newton's method")
+
+
+def follow(
+    rest: Rest,
+    path: Callable[[Array], Potential],
+    largest_force: float = 1e-9,
+    watch: Callable[[str], Any] = lambda words: None,
+) -> Rest:
+    """The glass of `rest`, at rest under path(0), carried along to path(1) without leaving its basin while that exists.
+
+    Predictor along dy/dt, corrector by Newton; a correction that moves an atom by more than `CORRECTION` halves the step,
+    down to `SHORTEST` where the basin has come to its end and the glass falls into the next.
+    """
+    t, dt = 0.0, 1.0
+    answer: Gradient | None = None
+    while t < 1:
+        if answer is None:
+            potential, change = jax.jvp(path, (jnp.asarray(t),), (jnp.ones(()),))
+            answer = _answer(rest.plan, potential, change, rest.system, rest.near)
+        dt = min(dt, 1 - t)
+        share = dt * min(1.0, LARGEST_MOVE / max(1e-12, dt * float(jnp.abs(answer.u).max())))
+        x, cell = moved(rest.system.fractional, rest.system.cell, jax.tree.map(lambda y: share * y, answer))
+        guess = replace(rest, system=replace(rest.system, fractional=x, cell=cell))
+        try:
+            there = newton(guess, path(jnp.asarray(t + dt)), largest_force, watch)
+            correction = float(jnp.sqrt(jnp.max(jnp.sum(((there.system.fractional - x) @ cell) ** 2, 1))))
+        except NumericalError:
+            if dt <= SHORTEST:
+                raise
+            correction = np.inf
+        watch(f"followed to {t + dt:.3f}: corrected by {correction:.2f} A")
+        if correction > CORRECTION and dt > SHORTEST:
+            dt = dt / 4
+            continue
+        rest, t, dt, answer = there, t + dt, 2 * dt, None
+    return rest
+
+
+@partial(jax.jit, static_argnums=0)
+def _answer(plan: Plan, potential: Potential, change: Potential, system: System, near: Neighbors) -> Gradient:
+    """dy of the glass at rest for a `change` of the potential."""
+    species, x, cell, index = system.species, system.fractional, system.cell, near.columns
+    pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
+    _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
+    pull = _without_mean(jax.tree.map(jnp.negative, pull))
+    return cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
+
+
+class _Tried(NamedTuple):
+    """A trial: where it leads, by how much the energy falls, and energy and largest force where it began."""
+
+    fractional: Array
+    cell: Array
+    fall: Array
+    step: Step
+    energy: Array
+    left: Array
+
+
+@partial(jax.jit, static_argnums=0)
+def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radius: Array) -> _Tried:
+    species, x, cell = system.species, system.fractional, system.cell
+    g, hessian, precondition = expansion(plan, potential, species, x, cell, near.columns)
+    left = jnp.maximum(jnp.abs(g.u).max(), jnp.abs(g.v) / len(species))
+    tolerance = jnp.clip(0.1 * jnp.sqrt(left), 1e-4, 0.1)
+    found = trust_region_step(g, hessian, precondition, radius, tolerance, MOST)
+    short = jnp.minimum(1.0, LARGEST_MOVE / jnp.sqrt(jnp.max(jnp.sum(found.step.u**2, 1))))
+    x_new, cell_new = moved(x, cell, jax.tree.map(lambda s: short * s, found.step))
+    before = twin.energy(plan, potential, species, x, cell, near)
+    after = twin.energy(plan, potential, species, x_new, cell_new, near)
+    found = found._replace(size=short * found.size, predicted=found.predicted * short * (2 - short))
+    return _Tried(x_new, cell_new, before - after, found, before, left)
+
+
+def moved(fractional: Array, cell: Array, y: Gradient) -> tuple[Array, Array]:
+    """Fractional coordinates and cell after a move of atoms by u (A) and of the logarithm of the length by v."""
+    return fractional + y.u @ inverse(cell), cell * jnp.exp(y.v)
+
+
+def expansion(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, index: Array):
+    """The gradient without its mean, H as a function y -> H y, and its preconditioner: blocks of atoms and v."""
+
+    def at(y: Gradient) -> Gradient:
+        return gradient(plan, potential, species, *moved(fractional, cell, y), index)
+
+    g, H = jax.linearize(at, Gradient(jnp.zeros_like(fractional), jnp.zeros(())))
+    own = own_stiffness(plan, potential, species, fractional, cell, index)
+    stiff, directions = jnp.linalg.eigh(own)
+    softest = 0.05 * jnp.mean(stiff)
+    inverses = jnp.einsum("iab,ib,icb->iac", directions, 1 / jnp.maximum(jnp.abs(stiff), softest), directions)
+
+    def precondition(y: Gradient) -> Gradient:
+        return _without_mean(Gradient(jnp.einsum("iab,ib->ia", inverses, y.u), y.v / (len(species) * jnp.mean(stiff))))
+
+    return _without_mean(g), lambda y: _without_mean(H(y)), precondition
+
+
+def _without_mean(y: Gradient) -> Gradient:
+    """A solid may move as a whole."""
+    return Gradient(y.u - y.u.mean(0), y.v)
+
+
+def at_rest(rest: Rest, potential: Potential) -> tuple[Array, Array]:
+    """Fractional coordinates (N, 3) and cell (3, 3) of `rest`, with the derivatives in the potential that they have as
+    the minimum at zero pressure.
+
+    The value is that of `rest` whatever the potential; forward mode.
+    """
+    plan, species, index = rest.plan, rest.system.species, rest.near.columns
+
+    @jax.custom_jvp
+    def state(potential: Potential) -> tuple[Array, Array]:
+        return rest.system.fractional, rest.system.cell
+
+    @state.defjvp
+    def _(primals, tangents):
+        (potential,) = primals
+        x, cell = state(potential)
+        pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), primals, tangents)[1]
+        _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
+        pull = _without_mean(jax.tree.map(jnp.negative, pull))
+        y = cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
+        return (x, cell), (y.u @ inverse(cell), y.v * cell)
+
+    return state(potential)

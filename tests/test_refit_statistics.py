@@ -1,0 +1,156 @@
+"""The parts of a refit that need no atoms: steps, weights, regression, information, the distance from a target."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import relative, within
+
+from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.refit.basin import Shown
+from jaxglass.refit.least_squares import levenberg_marquardt, resized
+from jaxglass.refit.parameters import parameters
+from jaxglass.refit.reweighting import average, longest_step, verdict, weights
+from jaxglass.refit.target import Target
+from jaxglass.refit.topology import regress
+from jaxglass.refit.uncertainty import information
+
+rng = np.random.default_rng
+
+
+def test_a_step_within_the_radius_is_the_least_squares_solution():
+    J, r = rng(0).normal(size=(30, 5)), rng(1).normal(size=30)
+    method = levenberg_marquardt(100.0)
+    step, state = method.update(jnp.zeros(5), method.init(jnp.zeros(5)), jnp.zeros(5), jacobian=J, residual=r)
+    exact = -np.linalg.lstsq(J, r)[0]
+    within("step", relative(np.asarray(step), exact), 1e-10)
+    within("predicted fall", float(state.predicted) - 0.5 * (r @ r - np.sum((r + J @ exact) ** 2)), 1e-9)
+
+
+@pytest.mark.parametrize("radius", [0.3, 1e-3])
+def test_a_shorter_step_has_the_radius_and_is_the_best_of_its_length(radius):
+    J, r = rng(0).normal(size=(30, 5)) * [1e3, 1, 1, 1e-3, 0], rng(1).normal(size=30)
+    method = levenberg_marquardt(radius)
+    step, _ = method.update(jnp.zeros(5), method.init(jnp.zeros(5)), jnp.zeros(5), jacobian=J, residual=r)
+    step = np.asarray(step)
+    within("length", np.linalg.norm(step) / radius - 1, 1e-6)
+    best = np.sum((r + J @ step) ** 2)
+    for seed in range(50):  # no other step of this length is better
+        other = step + 0.1 * radius * rng(seed).normal(size=5)
+        other *= radius / np.linalg.norm(other)
+        assert np.sum((r + J @ other) ** 2) >= best - 1e-9
+    assert step[4] == 0  # a direction that the data do not see
+
+
+def test_the_radius_follows_how_well_the_model_predicted():
+    method = levenberg_marquardt(1.0)
+    state = method.init(jnp.zeros(2))._replace(predicted=jnp.asarray(2.0))
+    assert float(resized(state, fall=1.9, size=1.0).radius) == 2.0
+    assert float(resized(state, fall=1.9, size=0.1).radius) == 1.0
+    assert float(resized(state, fall=0.1, size=1.0).radius) == 0.25
+    assert float(resized(state, fall=-np.inf, size=0.4).radius) == 0.1
+
+
+def harmonic(frames: int, seed: int, k: float = 1.0, beta: float = 4.0) -> np.ndarray:
+    return rng(seed).normal(size=frames) / np.sqrt(beta * k)
+
+
+def test_reweighting_a_harmonic_well_gives_its_exact_average_and_slope():
+    """U = k x^2/2: <x^2> = 1/(beta k), d<x^2>/dk = -1/(beta k^2); in 95 % of 200 repeats within 2 sigma."""
+    beta, k, inside, slopes = 4.0, 1.15, 0, []
+    for seed in range(200):
+        x = harmonic(2000, seed)
+        found = weights(beta, jnp.asarray(0.5 * (k - 1) * x**2))
+        observed, slope = jnp.asarray(x**2)[:, None], jnp.asarray(0.5 * x**2)[:, None]
+        value = average(beta, found.w, observed, jnp.zeros((2000, 1, 1)), slope)
+        inside += abs(float(value.mean[0]) - 1 / (beta * k)) < 2 * float(value.error[0])
+        slopes.append(float(value.jacobian[0, 0]))
+    assert 0.90 * 200 <= inside <= 0.99 * 200, inside
+    error = np.std(slopes) / np.sqrt(200)
+    within("slope in standard errors", (np.mean(slopes) + 1 / (beta * k**2)) / error, 3.0)
+
+
+def test_the_derivative_of_a_reweighted_average_is_that_of_its_formula():
+    x, beta = harmonic(500, 3), 4.0
+    energy = lambda k: 0.5 * (k - 1) * jnp.asarray(x) ** 2
+
+    def mean(k):
+        return weights(beta, energy(k)).w @ (k * jnp.asarray(x) ** 2)
+
+    k = 1.1
+    w = weights(beta, energy(k)).w
+    observed, direct = jnp.asarray(k * x**2)[:, None], jnp.asarray(x**2)[:, None, None]
+    found = average(beta, w, observed, direct, jnp.asarray(0.5 * x**2)[:, None])
+    within("slope", float(found.jacobian[0, 0]) / float(jax.grad(mean)(k)) - 1, 1e-10)
+
+
+def test_steps_keep_half_of_the_frames_and_energies_may_be_huge():
+    x, beta = harmonic(4000, 1), 4.0
+    share, found = longest_step(beta, lambda step: jnp.asarray(1e4 * step[0] * x**2), np.array([1.0]))
+    assert 0 < share < 1e-2
+    within("entropy measure", float(found.entropy) - 0.5, 0.02)
+    assert verdict(found) == "use"
+    assert verdict(weights(beta, jnp.asarray(1e6 * x**2))) == "sample anew"
+    with pytest.raises(NumericalError, match="sample anew"):
+        longest_step(beta, lambda step: jnp.asarray(np.where(step[0] > 0, 1e30, 0) * x**2), np.array([1.0]))
+
+
+def test_regression_over_quenches_finds_the_smooth_part():
+    """O = J_m dz + J_topo dz + noise with each quench its own J_m: J_topo within 3 of its errors, in 2 of 3 directions."""
+    M, P, R = 64, 3, 4
+    random = rng(5)
+    offsets = 0.3 * random.normal(size=(M, P))
+    exact, topo = random.normal(size=(M, P, R)), random.normal(size=(P, R))
+    noise = 0.05 * random.normal(size=(M, R))
+    observed = 2.0 + np.einsum("mp,mpr->mr", offsets, exact) + offsets @ topo + noise
+    found = regress(observed, exact, offsets, np.eye(P))
+    assert np.all(np.abs(found.jacobian - topo) < 4 * found.error)
+    within("mean error", found.error.mean() - 0.05 / (0.3 * np.sqrt(M)), 0.01)
+    within("mean", np.abs(found.mean - 2).max(), 0.03)
+    within("unseen direction", np.abs(regress(observed, exact, offsets, np.eye(P)[:2]).jacobian[2]).max(), 1e-12)
+
+
+def test_information_names_what_the_data_do_not_see():
+    moving = parameters(["V P-O", "rho P-O", "charges"])
+    J = np.concatenate([np.eye(3), np.array([[100.0, 0, 0], [0, 3.0, 0], [0, 0, 0]])])
+    found = information(moving, J)
+    within("eigenvalues", np.abs(found.eigenvalues - [1e4, 9, 0]).max(), 1e-9)
+    assert found.unknown() == [2]
+    assert found.name(2) == "charges +1.00"
+    within("effective parameters", found.effective - (1e4 / 10001 + 0.9), 1e-12)
+    within("error of charges", found.errors[2] - moving[2].sd, 1e-12)
+
+
+def line_target(**changes) -> Target:
+    x = np.linspace(1, 10, 91)
+    fields = {"name": "t", "li2o": 40.0, "quantity": "S_q", "x": x, "y": 1 + np.sin(x), "sigma": np.full(91, 0.01)}
+    return Target(**fields | {"resolution": 0.4, "density": 0.08} | changes)
+
+
+def test_scale_and_background_of_a_measured_curve_are_taken_out():
+    target = line_target()
+    shown = Shown(1 + 1.01 * np.sin(target.x) + 0.01, np.log(0.08), np.nan, np.nan)
+    strict = line_target(nuisance=False)
+    assert np.linalg.norm(target.residual(shown)) < 1.0 < 5 < np.linalg.norm(strict.residual(shown))
+    # the same as minimising over scale and background with their priors
+    r = strict.residual(shown)[:-1]
+    N = target.weight[:, None] * np.stack([0.02 * np.sin(target.x), np.full(91, 0.02)], 1)
+    a = -np.linalg.solve(N.T @ N + np.eye(2), N.T @ r)
+    within("cost", np.sum(target.residual(shown) ** 2) / np.sum(np.r_[r + N @ a, a] ** 2) - 1, 1e-9)
+
+
+def test_points_closer_than_the_resolution_count_as_one():
+    fine = line_target(nuisance=False)
+    x = fine.x[::2]
+    coarse = line_target(x=x, y=1 + np.sin(x), sigma=np.full(46, 0.01), nuisance=False)
+
+    def cost(target):
+        return np.sum(target.residual(Shown(target.y + 0.01, np.log(0.08), np.nan, np.nan)) ** 2)
+
+    within("cost of the same misfit", cost(fine) / cost(coarse) - 1, 0.03)
+
+
+@pytest.mark.parametrize("names", [["V Xx-O"], ["A P-O"], ["V"], ["A_BO", "V B-O"], ["rho P-O", "rho P-O"], []])
+def test_parameters_that_make_no_sense_are_refused(names):
+    with pytest.raises(ConfigError, match="refit.parameters"):
+        parameters(names)
