@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxglass.model.system import System
 from jaxglass.pytree import pytree
 from jaxglass.refit.observables import View, curves
 from jaxglass.refit.parameters import Parameter, moved
@@ -20,12 +21,14 @@ from jaxglass.response.zero_pressure import at_rest
 
 @pytree
 class Basin:
-    """A glass at rest under z: `start` the potential at z = 0 of its composition `li2o`, `view` how it is looked at.
+    """A glass at rest under z: `start` the potential at z = 0 of its composition `li2o`, `view` how it is looked at,
+    `origin` the atoms that every potential lets come to rest: what is at rest is a function of z, whatever came before.
 
     `followers` (6, N, 3) where moduli are wanted, else None.
     """
 
     rest: Rest
+    origin: System
     start: Potential
     view: View
     followers: Array | None

@@ -21,7 +21,7 @@ from jaxglass.refit.basin import Basin, Shown, linearised
 from jaxglass.refit.least_squares import TrustRegion, resized
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
-from jaxglass.response.zero_pressure import follow
+from jaxglass.response.zero_pressure import settle
 
 REST_FORCE = 1e-7  # eV/A, left in a glass at rest: its derivatives are good to 1e-6
 
@@ -71,18 +71,18 @@ def nothing(points: int, parameters: int | None = None) -> Shown:
     return Shown(np.zeros((*lead, points)), np.zeros(lead), np.zeros(lead), np.zeros(lead))
 
 
-def carried(moving: Sequence[Parameter], groups: Sequence[Group], z_from: np.ndarray, z: np.ndarray) -> list[Group]:
-    """Every glass, at rest under `z_from`, carried to `z`. `NumericalError` or `ConfigError` where that does not exist."""
+def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.ndarray) -> list[Group]:
+    """Every glass at rest under `z`, from the atoms that it always starts from: the same `z` gives the same glass.
+
+    `NumericalError` or `ConfigError` where that does not exist.
+    """
     found = []
     for group in groups:
         basins = []
         for basin in group.basins:
-
-            def path(t, basin=basin):
-                return moved(moving, basin.start, basin.li2o, (1 - t) * jnp.asarray(z_from) + t * jnp.asarray(z))
-
-            check_splice(path(1.0))
-            basins.append(basin.at(follow(basin.rest, path, REST_FORCE)))
+            potential = moved(moving, basin.start, basin.li2o, jnp.asarray(z))
+            check_splice(potential)
+            basins.append(basin.at(settle(basin.rest.plan, potential, basin.origin, REST_FORCE)))
         found.append(replace(group, basins=tuple(basins)))
     return found
 
@@ -122,7 +122,7 @@ def descend(
         )
         z = here.z + np.asarray(step)
         try:
-            tried = carried(moving, groups, here.z, z)
+            tried = at_rest_under(moving, groups, z)
             there = model(moving, tried, z, z_0)
             fall = here.cost - there.cost
         except (NumericalError, ConfigError):

@@ -26,13 +26,15 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.response.gradient import Gradient, gradient, own_stiffness
 from jaxglass.response.minimum import SKIN, Rest, relax
+from jaxglass.response.moduli import static_stress
 from jaxglass.response.newton import Step, trust_region_step
+from jaxglass.units import GPA
 
-ROUGH = 0.05  # eV/A, where Newton takes over from FIRE
+ROUGH = (0.3, 0.03, 0.003, 0.003, 0.003)  # eV/A, forces that FIRE leaves before the cell is corrected each time
+STIFFNESS, NEAR = 60 / GPA, 1e-4  # bulk modulus (eV/A^3) for that, and a correction that needs no further round
 LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
 LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
 ROUNDS = 200
-CORRECTION, SHORTEST = 0.1, 1 / 64  # A; of the path
 ROUNDING = 1e-6  # eV, of a total energy: smaller falls are not seen
 RESIDUAL = 1e-5  # of a pull that conjugate gradients leave
 
@@ -48,8 +50,13 @@ def settle(
 
     Raises `NumericalError` where it is not reached.
     """
-    rough = relax(plan, potential, system, ROUGH, watch)
-    return newton(rough, potential, largest_force, watch)
+    for tolerance in ROUGH:
+        rest = relax(plan, potential, system, tolerance, watch)
+        v = jnp.trace(static_stress(rest)) / (9 * STIFFNESS)
+        plan, system = rest.plan, replace(rest.system, cell=rest.system.cell * jnp.exp(-jnp.clip(v, -0.02, 0.02)))
+        if abs(float(v)) < NEAR and tolerance == ROUGH[-1]:
+            break
+    return newton(rest, potential, largest_force, watch)
 
 
 def newton(
@@ -75,52 +82,6 @@ def newton(
             if radius < 1e-7:
                 break
     raise NumericalError(f"zero pressure: forces of {left:.1e} eV/A are left after {done + 1} steps of Newton's method")
-
-
-def follow(
-    rest: Rest,
-    path: Callable[[Array], Potential],
-    largest_force: float = 1e-9,
-    watch: Callable[[str], Any] = lambda words: None,
-) -> Rest:
-    """The glass of `rest`, at rest under path(0), carried along to path(1) without leaving its basin while that exists.
-
-    Predictor along dy/dt, corrector by Newton; a correction that moves an atom by more than `CORRECTION` halves the step,
-    down to `SHORTEST` where the basin has come to its end and the glass falls into the next.
-    """
-    t, dt = 0.0, 1.0
-    answer: Gradient | None = None
-    while t < 1:
-        if answer is None:
-            potential, change = jax.jvp(path, (jnp.asarray(t),), (jnp.ones(()),))
-            answer = _answer(rest.plan, potential, change, rest.system, rest.near)
-        dt = min(dt, 1 - t)
-        share = dt * min(1.0, LARGEST_MOVE / max(1e-12, dt * float(jnp.abs(answer.u).max())))
-        x, cell = moved(rest.system.fractional, rest.system.cell, jax.tree.map(lambda y: share * y, answer))
-        guess = replace(rest, system=replace(rest.system, fractional=x, cell=cell))
-        try:
-            there = newton(guess, path(jnp.asarray(t + dt)), largest_force, watch)
-            correction = float(jnp.sqrt(jnp.max(jnp.sum(((there.system.fractional - x) @ cell) ** 2, 1))))
-        except NumericalError:
-            if dt <= SHORTEST:
-                raise
-            correction = np.inf
-        watch(f"followed to {t + dt:.3f}: corrected by {correction:.2f} A")
-        if correction > CORRECTION and dt > SHORTEST:
-            dt = dt / 4
-            continue
-        rest, t, dt, answer = there, t + dt, 2 * dt, None
-    return rest
-
-
-@partial(jax.jit, static_argnums=0)
-def _answer(plan: Plan, potential: Potential, change: Potential, system: System, near: Neighbors) -> Gradient:
-    """dy of the glass at rest for a `change` of the potential."""
-    species, x, cell, index = system.species, system.fractional, system.cell, near.columns
-    pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
-    _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
-    pull = _without_mean(jax.tree.map(jnp.negative, pull))
-    return cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
 
 
 class _Tried(NamedTuple):
