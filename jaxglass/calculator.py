@@ -15,7 +15,8 @@ from jaxglass.structures import check_structure
 class GlassCalculator(Calculator):
     """Deng-Du potential for ASE.
 
-    `a_bo` is the B-O repulsion in eV or a rule name, `cutoff` that of the Buckingham part in A, `coulomb` "mesh"
+    `a_bo` is the B-O repulsion in eV or a rule name, `cutoff` that of the Buckingham part in A,
+    `cutoff_style` "truncated" or "c2" (a smooth end over the last 1 A), `coulomb` "mesh"
     (within `accuracy`, relative as in LAMMPS) or "ewald" (exact). Cells of any shape and size, images summed.
     Stress follows ASE: eV/A^3, tension positive, xx yy zz yz xz xy. Raises typed `JaxglassError`s for charged
     cells, unknown elements, missing periodicity and coincident atoms.
@@ -30,6 +31,7 @@ class GlassCalculator(Calculator):
         coulomb: str = "mesh",
         accuracy: float = 1e-5,
         allow_background: bool = False,
+        cutoff_style: str = "truncated",
         **kwargs: Any,
     ):
         """Settings as in the class docstring; `kwargs` go to ASE's Calculator."""
@@ -37,7 +39,7 @@ class GlassCalculator(Calculator):
         if coulomb not in ("mesh", "ewald"):
             raise ConfigError(f"coulomb = '{coulomb}': must be mesh or ewald")
         configure()
-        self.settings = default_settings() | {"a_bo": a_bo, "cutoff": cutoff}
+        self.settings = default_settings() | {"a_bo": a_bo, "cutoff": cutoff, "cutoff_style": cutoff_style}
         self.coulomb, self.accuracy, self.allow_background = coulomb, accuracy, allow_background
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:

@@ -17,6 +17,7 @@ STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_s
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
 SWEPT_TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark")
 TASKS = (*SWEPT_TASKS, "measured", "doctor", "validate_config", "sweep_status", "sweep_report")
+CUTOFF_STYLES = ("truncated", "c2")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
 SLICE = re.compile(r"-?\d*:(-?\d+)?(:0*[1-9]\d*)?")
 LISTS = {"floats": "numbers", "ints": "whole numbers", "strs": "text"}
@@ -188,6 +189,8 @@ RULES: dict[str, Rule] = {
     "potential.buckingham": Rule("map"),
     "potential.n4": Rule("float", 0.0, 1.0, optional=True),
     "potential.cutoff": _positive(30.0),
+    "potential.cutoff_style": Rule("str", choices=CUTOFF_STYLES),
+    "potential.switch_width": _positive(30.0),
     "potential.constants": Rule("str", choices=("codata", "lammps_metal")),
     "potential.file": Rule("str", optional=True),
 }

@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import erfc
 
-from jaxglass.errors import ResourceError
+from jaxglass.errors import ConfigError, ResourceError
 from jaxglass.model.elements import mass
 from jaxglass.model.pair_list import pair_list
-from jaxglass.model.potential import Potential, short_range_energy, splice
+from jaxglass.model.potential import Potential, short_range_energy, splice, switched
 from jaxglass.units import BAR_LAMMPS
 
 TABLE_START = 0.5  # A; closer pairs stop LAMMPS with an error
@@ -98,7 +98,8 @@ def static(
 ) -> LammpsEvaluation:
     """Energy, forces and stress of one structure from `run 0`.
 
-    `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0.
+    `tables=False` uses buck/coul/long instead, which has no core: right only when no pair is inside r0. It has no
+    switch either: `ConfigError` for a potential with one.
     `coulomb_bits` > 0 interpolates the screened Coulomb force from 2^bits points, as LAMMPS does unless told (12).
     """
     with _folder(workdir) as folder:
@@ -233,8 +234,9 @@ def erfc_error(
 def write_tables(potential: Potential, path: Path, points: int = TABLE_POINTS) -> None:
     """One pair_style table file with a section (`P-O`, ...) for every pair that has a Buckingham part.
 
-    Energies (eV) and forces (eV/A) are exact, core splice included, truncated and unshifted at the cutoff, on
-    `points` distances equally spaced in r^2: the grid LAMMPS interpolates on, so it adopts them unchanged.
+    Energies (eV) and forces (eV/A) are exact, core splice and switch included (without a switch truncated, unshifted,
+    at the cutoff), on `points` distances equally spaced in r^2: the grid LAMMPS interpolates on, so it adopts them
+    unchanged.
     """
     r = np.sqrt(np.linspace(TABLE_START**2, potential.cutoff**2, points))
     with open(path, "w") as file:
@@ -245,11 +247,14 @@ def write_tables(potential: Potential, path: Path, points: int = TABLE_POINTS) -
 
 
 def short_range(potential: Potential, r: np.ndarray, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """V (eV) and -dV/dr (eV/A) of the Buckingham part between species `a` and `b` at distances `r`."""
+    """V (eV) and -dV/dr (eV/A) of the Buckingham part between species `a` and `b` at distances `r`
+    up to the cutoff."""
     core, one = splice(potential), jnp.ones(len(r), int)
 
     def total(r):
         energy = short_range_energy(potential, core, r, a * one, b * one)
+        if potential.switch > 0:  # else the table needs what is just inside the cutoff at its last point, not zero
+            energy = switched(potential, r, energy)
         return jnp.sum(energy), energy
 
     slope, energy = jax.grad(total, has_aux=True)(jnp.asarray(r))
@@ -311,7 +316,10 @@ _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 def dynamics_lines(
     potential: Potential, settings: Settings, kspace: str = PPPM, before_forces: Sequence[str] = ()
 ) -> list[str]:
-    """Commands that read structure.data and make it ready to run: buck/coul/long without core, lists, steps of 1 fs."""
+    """Commands that read structure.data and make it ready to run: buck/coul/long without core, lists, steps of 1 fs.
+
+    `ConfigError` for a potential with a switch.
+    """
     return [
         *_structure_lines(),
         *before_forces,
@@ -330,6 +338,8 @@ def _interaction_lines(
     potential: Potential, coulomb_cutoff: float, kspace: str, folder: Path | None, points: int = TABLE_POINTS
 ) -> list[str]:
     """Pair and k-space commands; with a `folder` the Buckingham part comes from tables written there."""
+    if folder is None and potential.switch > 0:
+        raise ConfigError("potential.cutoff_style = c2: LAMMPS has it in tables only, its buck/coul/long truncates")
     if folder is None:
         lines = [
             f"pair_style buck/coul/long {potential.cutoff} {coulomb_cutoff}",

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from jaxglass import units
-from jaxglass.config import conf_folder
+from jaxglass.config import CUTOFF_STYLES, conf_folder
 from jaxglass.errors import ConfigError, InputDataError
 from jaxglass.model.boron import BoronRepulsion, boron_repulsion
 from jaxglass.model.potential import Potential, make_potential
@@ -52,8 +52,14 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
         if buckingham.get("B-O", {}).get("A") is None:
             buckingham.setdefault("B-O", {})["A"] = boron.value
     constant = units.COULOMB_LAMMPS if settings.get("constants") == "lammps_metal" else units.COULOMB
-    potential = make_potential(elements, settings["charges"], buckingham, float(settings["cutoff"]), constant)
+    cutoff, switch = float(settings["cutoff"]), switch_width(settings)
+    potential = make_potential(elements, settings["charges"], buckingham, cutoff, constant, switch)
     return Parameters(potential, boron)
+
+
+def switch_width(settings: Mapping[str, Any]) -> float:
+    """Width (A) of the switch before the cutoff; 0 where the potential is truncated."""
+    return float(settings["switch_width"]) if settings.get("cutoff_style") == "c2" else 0.0
 
 
 def bad_numbers(settings: Mapping[str, Any]) -> list[str]:
@@ -72,6 +78,12 @@ def bad_numbers(settings: Mapping[str, Any]) -> list[str]:
                 problems.append(f"potential.buckingham.{pair}.{key} = {_short(value)}: must be a positive number")
     if not _is_number(settings.get("cutoff")):
         problems.append(f"potential.cutoff = {_short(settings.get('cutoff'))}: must be a number in A")
+    style = settings.get("cutoff_style", "truncated")
+    if style not in CUTOFF_STYLES:
+        problems.append(f"potential.cutoff_style = {_short(style)}: must be one of {', '.join(CUTOFF_STYLES)}")
+    width = settings.get("switch_width")
+    if style == "c2" and not (_is_number(width) and width > 0):
+        problems.append(f"potential.switch_width = {_short(width)}: must be a positive number in A")
     a_bo, n4 = settings.get("a_bo"), settings.get("n4")
     if not isinstance(a_bo, str) and not _is_number(a_bo):
         problems.append(f"potential.a_bo = {_short(a_bo)}: must be a number in eV or a rule name")

@@ -132,6 +132,7 @@ def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) ->
             "config_hash": recipe.config.hash,
             "plan": {
                 "buckingham_cutoff_A": plan.cutoff,
+                "buckingham_switch_A": recipe.parameters.potential.switch,
                 "coulomb_cutoff_A": plan.coulomb_cutoff,
                 "splitting_alpha_per_A": plan.mesh.alpha,
                 "mesh": list(plan.mesh.shape),

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.errors import ConfigError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.parameters import load_parameters
@@ -30,8 +31,14 @@ class Settings:
     precision: str
 
     def potential(self, system: System) -> Potential:
-        """The potential for the composition of `system`."""
-        return load_parameters(self.potential_section, system.elements, system.counts).potential
+        """The potential for the composition of `system`.
+
+        Raises `ConfigError` for one with a switch, which the other programs do not have.
+        """
+        potential = load_parameters(self.potential_section, system.elements, system.counts).potential
+        if potential.switch > 0:
+            raise ConfigError("task=benchmark compares truncated potentials: set potential.cutoff_style=truncated")
+        return potential
 
     def plan(self, system: System, potential: Potential, shards: int) -> Plan:
         """The plan a run of `system` would use on `shards` devices."""

@@ -16,7 +16,7 @@ from jaxglass.engine import ewald
 from jaxglass.engine.mesh import Mesh, mesh_forces
 from jaxglass.model.cell import cell_volume
 from jaxglass.model.pair_list import pair_list
-from jaxglass.model.potential import Potential, short_range_energy, splice
+from jaxglass.model.potential import Potential, short_range_energy, splice, switched
 from jaxglass.pytree import pytree
 
 
@@ -65,10 +65,10 @@ def distances(pairs: Pairs, fractional: Array, cell: Array) -> Array:
 
 
 def buckingham_energy(potential: Potential, near: Pairs, species: Array, fractional: Array, cell: Array) -> Array:
-    """Short-range energy (eV), truncated at `potential.cutoff`, core splice included."""
+    """Short-range energy (eV) up to `potential.cutoff`, core splice and switch included."""
     r = distances(near, fractional, cell)
     energy = short_range_energy(potential, splice(potential), r, species[near.i], species[near.j])
-    return jnp.sum(jnp.where(r < potential.cutoff, energy, 0.0))
+    return jnp.sum(switched(potential, r, energy))
 
 
 def screened_energy(

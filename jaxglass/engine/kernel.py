@@ -7,9 +7,13 @@ For every pair, with r^2 from the nearest image and s = species:
     + k q_i q_j [1/r - r^2 g(r^2)]                             (r < coulomb_cutoff)
 
 where r^3 g = erf(alpha r) - 2 alpha r/sqrt(pi) exp(-alpha^2 r^2) is smooth in r^2, as is erf(alpha r)/r of the energy:
-both are power series from a Chebyshev fit (error per pair of unit charges 1e-7 in float32, 1e-12 in float64). Atoms
-must be sorted by species: the parameters of slot (k, i) are then chosen by comparing j with three bounds, without a
-table look-up.
+both are power series from a Chebyshev fit (error per pair of unit charges 1e-7 in float32, 1e-12 in float64). With a
+switch S(y) over the last w before the cutoff (`model.potential`) V of the first two lines becomes S V, and
+
+    -r d(S V)/dr = -S r dV/dr + 30 y^2 (1 - y)^2 r/w V.
+
+Atoms must be sorted by species: the parameters of slot (k, i) are then chosen by comparing j with three bounds, without
+a table look-up.
 
 Two ions are closer than r0 once in hundreds of steps of a melt and never in a glass, so on a CPU the core is left
 out, and the list is summed again with it when a pair was found inside.
@@ -34,7 +38,7 @@ from jaxglass.engine.coordinates import cartesian, difference, encode, metric
 from jaxglass.engine.neighbors import Neighbors, blocks_of
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.engine.shards import add, share
-from jaxglass.model.potential import Potential, splice
+from jaxglass.model.potential import Potential, splice, switch_factor, switch_slope
 from jaxglass.units import COULOMB
 
 
@@ -199,28 +203,46 @@ def _radial(plan: Plan, row: _Rows, bounds: Array, slots: _Slots) -> _Radial:
     return _Radial(real, r2, r2 * inverse, inverse, *chosen)
 
 
-def _force_over_distance(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
+class _Buckingham(NamedTuple):
+    """V (eV) of the Buckingham part of every slot, and -r dV/dr."""
+
+    energy: Array
+    push: Array
+
+
+def _buckingham(potential: Potential, row: _Rows, bounds: Array, slots: _Slots, at: _Radial, core: bool) -> _Buckingham:
+    """With its switch, if it has one; not yet cut. Without `core`, right from r0 outwards."""
+    _, r2, r, inverse, A, decay, C, _ = at
+    steep, inverse2 = r * decay, inverse * inverse
+    decayed, inverse6 = _exponential(-steep), inverse2 * inverse2 * inverse2
+    energy, push = A * decayed - C * inverse6, steep * A * decayed - 6 * C * inverse6
+    if core:
+        r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))
+        inside, power = r < r0, jnp.exp(-n * jnp.log(r))
+        energy = jnp.where(inside, B * power + D * r2, energy)
+        push = jnp.where(inside, n * B * power - 2 * D * r2, push)
+    if potential.switch == 0:
+        return _Buckingham(energy, push)
+    S, slope = switch_factor(potential, r), switch_slope(potential, r)
+    return _Buckingham(S * energy, S * push + r * slope * energy)
+
+
+def _force_over_distance(
+    plan: Plan, potential: Potential, row: _Rows, bounds: Array, slots: _Slots, core: bool
+) -> Array:
     """-(dV/dr)/r of every slot; without `core`, right from r0 outwards."""
-    real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
-    inverse2 = inverse * inverse
-    steep = r * decay
-    short = steep * A * _exponential(-steep) - 6 * C * (inverse2 * inverse2 * inverse2)
-    if core:
-        r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))
-        short = jnp.where(r < r0, n * B * jnp.exp(-n * jnp.log(r)) - 2 * D * r2, short)
-    coulomb = qq * (inverse - r2 * _series(plan, smooth_force, r2))
-    return jnp.where(real, _within(plan, r2, short, coulomb), 0) / r2
+    at = _radial(plan, row, bounds, slots)
+    short = _buckingham(potential, row, bounds, slots, at, core).push
+    coulomb = at.qq * (at.inverse - at.r2 * _series(plan, smooth_force, at.r2))
+    return jnp.where(at.real, _within(plan, at.r2, short, coulomb), 0) / at.r2
 
 
-def _pair_energy(plan: Plan, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
+def _pair_energy(plan: Plan, potential: Potential, row: _Rows, bounds: Array, slots: _Slots, core: bool) -> Array:
     """V of every slot; without `core`, right from r0 outwards."""
-    real, r2, r, inverse, A, decay, C, qq = _radial(plan, row, bounds, slots)
-    inverse2 = inverse * inverse
-    short = A * _exponential(-r * decay) - C * (inverse2 * inverse2 * inverse2)
-    if core:
-        r0, B, n, D = (_choose(column, bounds, slots.j) for column in (row.r0, row.B, row.n, row.D))
-        short = jnp.where(r < r0, B * jnp.exp(-n * jnp.log(r)) + D * r2, short)
-    return jnp.where(real, _within(plan, r2, short, qq * (inverse - _series(plan, smooth_energy, r2))), 0)
+    at = _radial(plan, row, bounds, slots)
+    short = _buckingham(potential, row, bounds, slots, at, core).energy
+    coulomb = at.qq * (at.inverse - _series(plan, smooth_energy, at.r2))
+    return jnp.where(at.real, _within(plan, at.r2, short, coulomb), 0)
 
 
 class _Blocks(NamedTuple):
@@ -317,7 +339,7 @@ def pair_forces(
     (six more sums)."""
 
     def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
-        f = _force_over_distance(plan, row, bounds, slots, core)
+        f = _force_over_distance(plan, potential, row, bounds, slots, core)
         forces = (f * slots.x, f * slots.y, f * slots.z)
         return (*forces, *_virial_terms(f, slots)) if derivatives else forces
 
@@ -342,8 +364,8 @@ def pair_energy(
     """Buckingham + screened Coulomb energy and strain derivative, each pair once, in the arithmetic of the plan."""
 
     def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
-        f = _force_over_distance(plan, row, bounds, slots, core)
-        return (_pair_energy(plan, row, bounds, slots, core), *_virial_terms(f, slots))
+        f = _force_over_distance(plan, potential, row, bounds, slots, core)
+        return (_pair_energy(plan, potential, row, bounds, slots, core), *_virial_terms(f, slots))
 
     sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 7, owned=True)
     strain = _strain_from_virial(sums[1:], cell.dtype)
@@ -356,7 +378,7 @@ def pair_virials(
     """Strain derivative (eV) of the pair energy by atom, half of each pair to either, (n, 3, 3)."""
 
     def terms(row: _Rows, bounds: Array, slots: _Slots, core: bool) -> tuple[Array, ...]:
-        return _virial_terms(_force_over_distance(plan, row, bounds, slots, core), slots)
+        return _virial_terms(_force_over_distance(plan, potential, row, bounds, slots, core), slots)
 
     sums = _sum_over_list(plan, potential, species, fractional, cell, neighbors, terms, 6)
     xx, yy, zz, yz, xz, xy = sums

@@ -3,9 +3,10 @@
     E(potential, fractional, cell) = 1/2 sum_i sum_k V(r_ij), j = index[k, i]  +  mesh  +  self energy and background
 
 `engine.forces` takes from here what it has no closed form for: derivatives in the potential's parameters and every
-second derivative. The list is constant, the mesh fixed in fractional coordinates, alpha static; truncation is that of
-the kernel, so derivatives hold while no pair crosses a cutoff. float64, one device. Rows of the list and atoms on the
-mesh are visited in chunks that the backward pass computes again, so memory is linear in the atoms.
+second derivative. The list is constant, the mesh fixed in fractional coordinates, alpha static; both parts end where
+the kernel's do, so derivatives hold while no pair crosses a cutoff (a switched Buckingham part lets them cross its
+own). float64, one device. Rows of the list and atoms on the mesh are visited in chunks that the backward pass computes
+again, so memory is linear in the atoms.
 Indices: i, j atoms; k rows; m mesh points of a spline; a axes.
 """
 
@@ -22,7 +23,7 @@ from jaxglass.engine.mesh import Mesh, half_mesh_fold, own_modes, reciprocal_ter
 from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.model.cell import cell_volume, inverse
-from jaxglass.model.potential import Potential, short_range_energy, splice
+from jaxglass.model.potential import Potential, short_range_energy, splice, switched
 
 SPREAD = 128  # atoms put on the mesh together
 
@@ -84,7 +85,7 @@ def pair_energy(
         r = jnp.sqrt(jnp.where(real, r2, plan.reach**2))
         short = short_range_energy(potential, core, r, species, species[j])
         coulomb = ewald.real_space_energy(charges, plan.mesh.alpha, r, atoms, j, k)
-        near = jnp.where(real & (r < plan.cutoff), short, 0.0)
+        near = jnp.where(real, switched(potential, r, short), 0.0)
         return total + jnp.sum(near + jnp.where(real & (r < plan.coulomb_cutoff), coulomb, 0.0)), None
 
     total, _ = jax.lax.scan(add_rows, jnp.zeros((), cell.dtype), rows)

@@ -7,7 +7,13 @@ B, n, D make V, V', V'' continuous. With v = V(r0), p = r0 V'(r0), s = r0^2 V''(
 
     n = (s - p)/(2v - p)    B = r0^n (2v - p)/(n + 2)    D = [v - (2v - p)/(n + 2)]/r0^2
 
-Indices: a, b species. Everything that can be trained is a leaf; only names and the cutoff are static.
+The Buckingham part ends at the cutoff rc: cut there, or multiplied by S(y) over the last w before it,
+
+    S = 1 - 10 x^3 + 15 x^4 - 6 x^5 = y^3 (10 - 15 y + 6 y^2),    y = 1 - x = (rc - r)/w within 0 ... 1
+
+which keeps V, V' and V'' continuous: what is differentiated needs that.
+
+Indices: a, b species. Everything that can be trained is a leaf; only names, the cutoff and its switch are static.
 """
 
 from collections.abc import Mapping
@@ -22,13 +28,16 @@ from jaxglass.errors import ConfigError
 from jaxglass.pytree import pytree, static
 from jaxglass.runtime import require_float64
 
+SHORTEST_CUTOFF = 2.5  # A; bonds are shorter
+
 
 @pytree
 class Potential:
     """Parameters of every pair of species, in eV, A and e.
 
     `charges` (S,); `A`, `rho`, `C` (S, S), symmetric, A = C = 0 where a pair is Coulomb only;
-    `coulomb_constant` (); `cutoff` of the Buckingham part (A, truncated, unshifted).
+    `coulomb_constant` (); `cutoff` of the Buckingham part (A) and the width of the `switch` before it (A; 0: truncated,
+    unshifted).
     """
 
     charges: Array
@@ -38,6 +47,7 @@ class Potential:
     coulomb_constant: Array
     elements: tuple[str, ...] = static()
     cutoff: float = static()
+    switch: float = static(default=0.0)
 
 
 @pytree
@@ -56,6 +66,7 @@ def make_potential(
     buckingham: Mapping[str, Mapping[str, float]],
     cutoff: float = 8.0,
     coulomb_constant: float = units.COULOMB,
+    switch: float = 0.0,
 ) -> Potential:
     """Assemble a `Potential` for `elements` from charges and pair entries such as ``{"P-O": {A, rho, C}}``.
 
@@ -90,8 +101,10 @@ def make_potential(
         for a, element in enumerate(elements):
             if (min(a, oxygen), max(a, oxygen)) not in seen:
                 problems.append(f"no Buckingham pair {element}-O")
-    if not (np.isfinite(cutoff) and cutoff > 2.5):
-        problems.append(f"cutoff = {cutoff} A must be above 2.5 A")
+    if not (np.isfinite(cutoff) and cutoff > SHORTEST_CUTOFF):
+        problems.append(f"cutoff = {cutoff} A must be above {SHORTEST_CUTOFF} A")
+    elif not (switch >= 0 and cutoff - switch >= SHORTEST_CUTOFF):
+        problems.append(f"switch_width = {switch} A must lie between 0 and {cutoff - SHORTEST_CUTOFF:g} A")
     if not problems:
         s = splice_existence(A, rho, C)
         problems += [
@@ -109,6 +122,7 @@ def make_potential(
         coulomb_constant=jnp.asarray(float(coulomb_constant)),
         elements=elements,
         cutoff=float(cutoff),
+        switch=float(switch),
     )
 
 
@@ -152,3 +166,30 @@ def short_range_energy(potential: Potential, core: Splice, r: Array, a: Array, b
     outer = jnp.where(inside, 1.0, r)  # double where: each branch sees only its own distances
     inner = jnp.where(inside, r, 1.0)
     return jnp.where(inside, B * jnp.exp(-n * jnp.log(inner)) + D * inner**2, A * jnp.exp(-outer / rho) - C / outer**6)
+
+
+def switched(potential: Potential, r: Array, energy: Array) -> Array:
+    """Buckingham `energy` (eV) at distances `r` (A) with its end: times S(r), or cut where there is no switch.
+
+    Zero from the cutoff on; finite and differentiable twice, forward and reverse, at every r.
+    """
+    if potential.switch == 0:
+        return jnp.where(r < potential.cutoff, energy, 0.0)
+    return switch_factor(potential, r) * energy
+
+
+def switch_factor(potential: Potential, r: Array) -> Array:
+    """S(r) of a potential with a switch: 1 up to its start, 0 from the cutoff on."""
+    y = _left(potential, r)
+    return y * y * y * (10 - 15 * y + 6 * y * y)
+
+
+def switch_slope(potential: Potential, r: Array) -> Array:
+    """-dS/dr = 30 y^2 (1 - y)^2/w (1/A)."""
+    y = _left(potential, r)
+    return (y * (1 - y)) ** 2 * (30 / potential.switch)
+
+
+def _left(potential: Potential, r: Array) -> Array:
+    """y = 1 ... 0: the share of the switch that is left at `r`."""
+    return jnp.clip((potential.cutoff - r) * (1 / potential.switch), 0, 1)
