@@ -72,7 +72,7 @@ def pair_energy(plan: Plan, potential: Potential, pairs: tuple[Array, Array], r2
     a, b = pairs
     r = jnp.sqrt(r2)
     qq = potential.coulomb_constant * potential.charges[a] * potential.charges[b]
-    short = switched(potential, r) * short_range_energy(potential, splice(potential), r, a, b)
+    short = switched(potential, r, short_range_energy(potential, splice(potential), r, a, b))
     coulomb = qq * jax.scipy.special.erfc(plan.mesh.alpha * r) / r
     return short + jnp.where(r < plan.coulomb_cutoff, coulomb, 0.0)
 
