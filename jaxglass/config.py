@@ -15,7 +15,7 @@ from jaxglass.errors import ConfigError
 
 STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "diffusion", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
-SWEPT_TASKS = ("study", "ensemble", "evaluate", "analyse", "benchmark")
+SWEPT_TASKS = ("study", "ensemble", "evaluate", "analyse", "refit", "benchmark")
 TASKS = (*SWEPT_TASKS, "measured", "doctor", "validate_config", "sweep_status", "sweep_report")
 CUTOFF_STYLES = ("truncated", "c2")
 LANES = ("glass.li2o", "seed")  # keys that task=ensemble takes lists of
@@ -180,6 +180,28 @@ RULES: dict[str, Rule] = {
     "analyse.timestep_fs": replace(_positive(1000.0), optional=True),
     "analyse.temperature": replace(_positive(20000.0), optional=True),
     "evaluate.coulomb": Rule("str", choices=("ewald", "mesh")),
+    "refit.target": Rule("str", optional=True),
+    "refit.kind": Rule("str", choices=("xray", "neutron"), optional=True),
+    "refit.quantity": Rule("str", choices=("S_q", "D_r", "T_r"), optional=True),
+    "refit.length": Rule("str", choices=("Angstrom", "nm")),
+    "refit.density": Rule("float", 0.1, 30.0, optional=True),
+    "refit.bulk_modulus": replace(_positive(1000.0), optional=True),
+    "refit.shear_modulus": replace(_positive(1000.0), optional=True),
+    "refit.parameters": Rule("strs"),
+    "refit.priors": Rule("map", optional=True),
+    "refit.estimator": Rule("str", choices=("hybrid", "implicit", "ensemble")),
+    "refit.optimiser": Rule("str", choices=("lm", "adam", "lbfgs")),
+    "refit.learning_rate": _positive(10.0),
+    "refit.seeds": Rule("int", 1, 1000),
+    "refit.outer_steps": Rule("int", 1, 1000),
+    "refit.inner_steps": Rule("int", 1, 1000),
+    "refit.topology_quenches": Rule("int", 4, 10_000),
+    "refit.topology_every": Rule("int", 1, 1000),
+    "refit.jitter": _positive(10.0),
+    "refit.radius": _positive(100.0),
+    "refit.sigma": _positive(1.0),
+    "refit.density_sd": _positive(1.0),
+    "refit.filtered": Rule("bool"),
     "benchmark.atoms": Rule("ints", 600, 1_000_000),
     "benchmark.cores": Rule("ints", 1, 64),
     "benchmark.repeats": Rule("int", 1, 1000),
@@ -188,6 +210,8 @@ RULES: dict[str, Rule] = {
     "potential.charges": Rule("map"),
     "potential.buckingham": Rule("map"),
     "potential.n4": Rule("float", 0.0, 1.0, optional=True),
+    "potential.a_bo_offset": Rule("float", -1.0, 1.0),
+    "potential.a_bo_slope": Rule("float", -1.0, 1.0),
     "potential.cutoff": _positive(30.0),
     "potential.cutoff_style": Rule("str", choices=CUTOFF_STYLES),
     "potential.switch_width": _positive(30.0),
@@ -201,9 +225,11 @@ FREE_FORM = (  # maps checked by their owners
     "rings.cutoffs",
     "bond_switching.cutoffs",
     "scattering.scatterers",
+    "refit.priors",
+    "refit.targets",
 )
 CUTOFFS = ("structure.cutoffs", "rings.cutoffs", "bond_switching.cutoffs")
-SPECIAL = ("stages", "potential.a_bo")
+SPECIAL = ("stages", "potential.a_bo", "refit.targets")
 ANALYSES = (
     "structure",
     "scattering",
@@ -215,6 +241,8 @@ ANALYSES = (
 PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
 MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
 EVALUATED = ("input", "evaluate", "engine", "potential")  # and of task=evaluate
+FITTED = ("seed", "glass", "engine", "protocol", "potential", "structure", "scattering", "refit")
+DECISIVE = {"analyse": MEASURED, "evaluate": EVALUATED, "measured": ("input",), "refit": FITTED}
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
 LOOSE = ("potential.source", "potential.note", "potential.name", "scale")
 
@@ -236,7 +264,7 @@ class Config:
     @property
     def hash(self) -> str:
         """Hash of every setting that changes the physics; names a run and guards its directory."""
-        decisive = {"analyse": MEASURED, "evaluate": EVALUATED, "measured": ("input",)}.get(self.get("task"), PHYSICS)
+        decisive = DECISIVE.get(self.get("task"), PHYSICS)
         chosen = {key: self.values[key] for key in decisive}
         if self.get("input"):
             chosen["input"] = self.get("input")

@@ -288,6 +288,17 @@ def write_structure(
     return rotation
 
 
+def write_input(
+    potential: Potential, species: np.ndarray, fractional: np.ndarray, cell: np.ndarray, folder: Path
+) -> None:
+    """in.lammps, structure.data and short.table in `folder`: energy and forces of one structure, for any LAMMPS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_structure(potential, species, fractional, cell, folder / "structure.data")
+    lines = [*_structure_lines(), *_interaction_lines(potential, COULOMB_CUTOFF, "ewald 1.0e-8", folder)]
+    lines += ["thermo_style custom step pe pxx pyy pzz", "dump forces all custom 1 forces.dump id type x y z fx fy fz"]
+    (folder / "in.lammps").write_text("\n".join([*lines, "dump_modify forces sort id", "run 0"]) + "\n")
+
+
 def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1) -> str:
     """Run an input script in `folder` on `ranks` processes of one thread and return the log.
 

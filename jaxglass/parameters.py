@@ -17,6 +17,8 @@ from jaxglass.model.potential import Potential, make_potential
 LARGEST_FILE = 1_000_000  # bytes
 LARGEST_NUMBER = 1e15  # any unit
 NEUTRAL = 1e-6  # e
+LARGEST_CHANGE = 1.0  # of ln A_BO
+MIDDLE = 41.0  # mol % Li2O, of the compositions of the paper
 MAPS, NUMBERS = ("charges", "buckingham"), ("A", "rho", "C")
 
 
@@ -38,8 +40,7 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
 
     `settings["file"]` may name a YAML file with the same keys, which then replaces the section.
     """
-    if settings.get("file"):
-        settings = {**settings, **_read(Path(settings["file"]))}
+    settings = with_file(settings)
     problems = bad_numbers(settings)
     if problems:
         raise ConfigError("; ".join(problems))
@@ -50,11 +51,24 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
             settings["a_bo"], counts.get("Li", 0.0), counts.get("B", 0.0), counts.get("P", 0.0), settings.get("n4")
         )
         if buckingham.get("B-O", {}).get("A") is None:
-            buckingham.setdefault("B-O", {})["A"] = boron.value
+            buckingham.setdefault("B-O", {})["A"] = boron.value * law_change(settings, counts)
     constant = units.COULOMB_LAMMPS if settings.get("constants") == "lammps_metal" else units.COULOMB
     cutoff, switch = float(settings["cutoff"]), switch_width(settings)
     potential = make_potential(elements, settings["charges"], buckingham, cutoff, constant, switch)
     return Parameters(potential, boron)
+
+
+def with_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The potential section with the keys of the file that it names in place of its own."""
+    return {**settings, **_read(Path(settings["file"]))} if settings.get("file") else settings
+
+
+def law_change(settings: Mapping[str, Any], counts: Mapping[str, float]) -> float:
+    """Factor on A_BO of a refitted law: exp[offset + slope (x - 41)/10], x = mol % Li2O of Li2O, B2O3 and P2O5."""
+    formers = (counts.get("B", 0.0) + counts.get("P", 0.0)) / 2
+    li2o = 100 * counts.get("Li", 0.0) / 2 / (counts.get("Li", 0.0) / 2 + formers)
+    slope = float(settings.get("a_bo_slope") or 0.0)
+    return float(np.exp(float(settings.get("a_bo_offset") or 0.0) + slope * (li2o - MIDDLE) / 10))
 
 
 def switch_width(settings: Mapping[str, Any]) -> float:
@@ -87,6 +101,10 @@ def bad_numbers(settings: Mapping[str, Any]) -> list[str]:
     a_bo, n4 = settings.get("a_bo"), settings.get("n4")
     if not isinstance(a_bo, str) and not _is_number(a_bo):
         problems.append(f"potential.a_bo = {_short(a_bo)}: must be a number in eV or a rule name")
+    for key in ("a_bo_offset", "a_bo_slope"):
+        change = settings.get(key)
+        if change is not None and not (_is_number(change) and abs(change) <= LARGEST_CHANGE):
+            problems.append(f"potential.{key} = {_short(change)}: must be a number between -1 and 1")
     if n4 is not None and not _is_number(n4):
         problems.append(f"potential.n4 = {_short(n4)}: must be a share between 0 and 1")
     return problems

@@ -54,6 +54,12 @@ def _measured(call: Call) -> None:
     run_measured(call.config, call.path)
 
 
+def _refit(call: Call) -> None:
+    from jaxglass.refit.task import run_refit
+
+    run_refit(call.config, call.path, call.yaml)
+
+
 def _benchmark(call: Call) -> None:
     from jaxglass.benchmark.task import run_benchmark
 
@@ -90,6 +96,7 @@ TASKS: Mapping[str, Callable[[Call], None]] = {
     "evaluate": _evaluate,
     "analyse": _analyse,
     "measured": _measured,
+    "refit": _refit,
     "benchmark": _benchmark,
     "doctor": _doctor,
     "validate_config": _validate,

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree
 from jaxglass.refit.observables import View, curves
 from jaxglass.refit.parameters import Parameter, moved
-from jaxglass.model.potential import Potential
 from jaxglass.response.minimum import Rest
 from jaxglass.response.stiffness import followers, relaxed_moduli
 from jaxglass.response.zero_pressure import at_rest

@@ -7,7 +7,6 @@ are made once: a `View`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -48,7 +47,9 @@ class Curves(NamedTuple):
     density: Array
 
 
-def make_view(atoms: Mapping[str, int], settings: ScatteringSettings, shortest: float, r: np.ndarray | None = None) -> View:
+def make_view(
+    atoms: Mapping[str, int], settings: ScatteringSettings, shortest: float, r: np.ndarray | None = None
+) -> View:
     """For a glass of `atoms` (element -> number, in the order of its species) in cells whose half width is `shortest` (A)
     or more; g ends there or at the settings' g_max. D on `r` (A) or the grid of the settings."""
     count = int(min(shortest, settings.g_max) / settings.g_width) - 1

@@ -23,10 +23,10 @@ from jax import Array
 
 from jaxglass.errors import ConfigError
 from jaxglass.model.potential import Potential, splice_existence
+from jaxglass.parameters import MIDDLE
 
 BOND_LENGTH = {"B-O": 1.43, "P-O": 1.52, "O-O": 2.50, "Li-O": 1.95, "Si-O": 1.61}  # A, where V is pinned
 PRIOR_SD = {"V": 0.15, "rho": 0.04, "C": 0.5, "A_BO": 0.05, "slope": 0.05, "charges": 0.03}
-MIDDLE = 41.0  # mol % Li2O, where the slope of the law does nothing
 LAW = ("A_BO", "slope")
 EXISTS = np.exp(-1.0)  # s of `splice_existence` must stay below
 
@@ -51,7 +51,9 @@ def parameters(names: Sequence[str], sds: dict[str, float] | None = None) -> tup
     for name in names:
         kind, _, pair = name.partition(" ")
         if kind not in PRIOR_SD or bool(pair) != (kind in ("V", "rho", "C")) or (pair and pair not in BOND_LENGTH):
-            problems.append(f"'{name}' is no parameter; V, rho or C with a pair such as P-O, or {', '.join(LAW)}, charges")
+            problems.append(
+                f"'{name}' is no parameter; V, rho or C with a pair such as P-O, or {', '.join(LAW)}, charges"
+            )
             continue
         found.append(Parameter(kind, pair, float((sds or {}).get(name, PRIOR_SD[kind]))))
     if len(set(names)) < len(names):

@@ -6,7 +6,7 @@ potential. Each ensemble has a folder of its own, so an interrupted one continue
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -41,8 +41,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Sample:
-    """One fresh glass: the last frame, what it shows at its temperature, and the share of four-fold boron (or NaN)."""
+    """One fresh glass, the `number`-th of its ensemble: the last frame, what it shows at its temperature, and the share of
+    four-fold boron (or NaN)."""
 
+    number: int
     start: Start
     potential: Potential
     system: System
@@ -67,13 +69,11 @@ class Quench:
         """
         with ExitStack() as stack:
             lanes = []
-            for start, potential in zip(starts, potentials, strict=True):
-                directory = stack.enter_context(RunDirectory(folder / f"{start.target}-seed{start.seed}"))
+            for k, (start, potential) in enumerate(zip(starts, potentials, strict=True)):
+                directory = stack.enter_context(RunDirectory(folder / f"{k:03d}-{start.target}-seed{start.seed}"))
                 lanes.append(Lane(directory, self.stages, start.system, potential, self.plan, start.seed))
             run_lanes(lanes)
-            samples = [
-                self._sample(start, lane) for start, lane in zip(starts, lanes, strict=True) if lane.error is None
-            ]
+            samples = [self._sample(k, starts[k], lane) for k, lane in enumerate(lanes) if lane.error is None]
         for name in {start.target for start in starts}:
             wanted = sum(start.target == name for start in starts)
             left = sum(sample.start.target == name for sample in samples)
@@ -82,10 +82,11 @@ class Quench:
                 raise NumericalError(f"refit: {wanted - left} of {wanted} glasses of {name} failed; {reason}")
         return samples
 
-    def _sample(self, start: Start, lane: Lane) -> Sample:
-        finished = lane.finished()
-        shown = mean_shown(self.views[start.target], self.quantity, finished.system, finished.trajectory)
-        return Sample(start, lane.potential, finished.system, shown, four_fold(finished.trajectory, self.boron_cutoff))
+    def _sample(self, number: int, start: Start, lane: Lane) -> Sample:
+        done = lane.finished()
+        shown = mean_shown(self.views[start.target], self.quantity, done.system, done.trajectory)
+        n4 = four_fold(done.trajectory, self.boron_cutoff)
+        return Sample(number, start, lane.potential, done.system, shown, n4)
 
 
 def mean_shown(view: View, quantity: str, system: System, trajectory: Trajectory) -> Shown:
@@ -116,8 +117,3 @@ def jittered(z: np.ndarray, sd: float, count: int, seed: int) -> np.ndarray:
     """`count` points (M, P) round `z` (P,) with standard deviation `sd`, in antithetic pairs."""
     draws = np.random.default_rng(seed).standard_normal((-(-count // 2), len(z)))
     return z + sd * np.concatenate([draws, -draws])[:count]
-
-
-def renamed(start: Start, copy: int) -> Start:
-    """The same start as another lane of the same target."""
-    return replace(start, target=start.target, seed=start.seed + 1_000_003 * copy)

@@ -61,7 +61,10 @@ class Target:
 
     def residual(self, shown: Shown) -> np.ndarray:
         """r (R,) of what is shown."""
-        rows = [self._curve(np.asarray(shown.curve) - self.y), self._scalar(shown.ln_density, np.log(self.density), self.density_sd)]
+        rows = [
+            self._curve(np.asarray(shown.curve) - self.y),
+            self._scalar(shown.ln_density, np.log(self.density), self.density_sd),
+        ]
         rows += [self._scalar(value, np.log(wanted), MODULUS_SD) for value, wanted in self._moduli(shown)]
         return np.concatenate(rows)
 

@@ -33,5 +33,10 @@ def regress(
     found = inverse @ design.T @ rest
     freedom = max(1, len(design) - design.shape[1])
     noise = np.sum((rest - design @ found) ** 2, 0) / freedom
-    error = np.sqrt(np.einsum("kp,kl,lq->pq", directions, (inverse @ design.T @ design @ inverse)[1:, 1:], directions).diagonal()[:, None] * noise)
+    error = np.sqrt(
+        np.einsum("kp,kl,lq->pq", directions, (inverse @ design.T @ design @ inverse)[1:, 1:], directions).diagonal()[
+            :, None
+        ]
+        * noise
+    )
     return Topology(directions.T @ found[1:], error, found[0])

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
-from jaxglass.engine import ewald
 from jaxglass.engine.mesh import mesh_forces
 from jaxglass.engine.plan import Plan
 from jaxglass.model.cell import cell_volume
@@ -53,7 +52,9 @@ def own_stiffness(
     """d2E/du_i du_i of pairs alone, (N, 3, 3) in eV/A^2: sum_j f delta_ab + 2 f' d_a d_b, f' = df/d(r^2)."""
     vector, r2, near = _pairs(plan, fractional, cell, index)
     pairs = species[index], jnp.broadcast_to(species, index.shape)
-    f, slope = jax.jvp(partial(_plain, plan, potential, pairs), (jnp.where(near, r2, plan.reach**2),), (jnp.ones_like(r2),))
+    f, slope = jax.jvp(
+        partial(_plain, plan, potential, pairs), (jnp.where(near, r2, plan.reach**2),), (jnp.ones_like(r2),)
+    )
     f, slope = jnp.where(near, f, 0.0), jnp.where(near, slope, 0.0)
     along = jnp.einsum("ki,kia,kib->iab", 2 * slope, vector, vector)
     return along + jnp.sum(f, 0)[:, None, None] * jnp.eye(3)
@@ -95,7 +96,9 @@ def _(plan, pairs, primals, tangents):
         change += jax.jvp(lambda r2: _plain(plan, potential, pairs, r2), (r2,), (jnp.ones_like(r2),))[1] * d_r2
     moving = not all(isinstance(t, SymbolicZero) for t in jax.tree.leaves(d_potential))
     if moving:
-        direction = jax.tree.map(lambda p, t: jnp.zeros_like(p) if isinstance(t, SymbolicZero) else t, potential, d_potential)
+        direction = jax.tree.map(
+            lambda p, t: jnp.zeros_like(p) if isinstance(t, SymbolicZero) else t, potential, d_potential
+        )
         change += jax.jvp(lambda p: _plain(plan, p, pairs, r2), (potential,), (direction,))[1]
     return value, change
 

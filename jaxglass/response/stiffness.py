@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxglass.engine import twin
-from jaxglass.model.cell import cell_volume, inverse
+from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
 from jaxglass.response.minimum import Rest, rest_positions
 from jaxglass.response.zero_pressure import at_rest

@@ -1,0 +1,87 @@
+"""From a measured curve to a target: on the grid of the simulation and, for S(Q), through the taper of its g(r).
+
+A simulated g(r) ends at half a cell, r_e, with the taper w(r) = sinc(r/r_e). A measured S(Q) goes through the same:
+
+    D(r) = (2/pi) int Q [S - 1] sin(Qr) dQ        S_w - 1 = (1/Q) int_0^r_e D(r) w(r) sin(Qr) dr
+
+so that both have the same resolution. D(r) and T(r) are taken as they are, up to r_e.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from jaxglass.analysis.comparison import number_density
+from jaxglass.analysis.measured_curve import MeasuredCurve
+from jaxglass.analysis.scattering_settings import ScatteringSettings
+from jaxglass.errors import InputDataError
+from jaxglass.refit.observables import View
+from jaxglass.refit.settings import MeasuredTarget
+from jaxglass.refit.target import Target
+
+FEWEST = 50  # points of a curve that is fitted
+RELATIVE = 5.0  # the settings' sigma is for S(Q); D and T, in 1/A^2, are about so many times as large
+
+
+def conventions(settings: ScatteringSettings, radiation: str, curve: MeasuredCurve) -> ScatteringSettings:
+    """The settings with the radiation and, for S(Q), the range of Q of a measurement. `InputDataError` if too short."""
+    if curve.quantity != "S_q":
+        return replace(settings, radiation=radiation)
+    low, high = max(float(curve.x[0]), 0.05), min(float(curve.x[-1]), 1 / settings.g_width)
+    low, high = max(low, settings.q_min), min(high, settings.q_max)
+    if high - low < 5:
+        raise InputDataError(f"{curve.source}: S(Q) covers {curve.x[0]:g}-{curve.x[-1]:g} 1/A, too little for a fit")
+    return replace(settings, radiation=radiation, q_min=low, q_max=high)
+
+
+def grid(settings: ScatteringSettings, curve: MeasuredCurve, end: float) -> np.ndarray | None:
+    """Points of r (A) where D(r) or T(r) is compared: those of the curve in the range of R_chi, before `end` (A)."""
+    if curve.quantity == "S_q":
+        return None
+    r = curve.x[(curve.x >= settings.chi_min) & (curve.x <= min(settings.chi_max, end))]
+    if len(r) < FEWEST:
+        raise InputDataError(f"{curve.source}: {len(r)} points in the range of the fit; at least {FEWEST}")
+    return r
+
+
+def make_target(
+    measured: MeasuredTarget, view: View, symbols: np.ndarray, sigma: float, density_sd: float, filtered: bool = True
+) -> Target:
+    """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may err by."""
+    curve, transforms = measured.curve, view.transforms
+    end = view.count * view.width
+    density = float(number_density(measured.density, symbols))
+    if curve.quantity == "S_q":
+        x, resolution = np.asarray(transforms.Q), np.pi / end
+        y = np.interp(x, curve.x, tapered(curve.x, curve.y, end) if filtered else curve.y)
+    else:
+        x, resolution = np.asarray(transforms.r), np.pi / float(transforms.Q[-1])
+        y, sigma = np.interp(x, curve.x, curve.y), RELATIVE * sigma
+    error = 0.0 if curve.error is None else np.interp(x, curve.x, curve.error)
+    return Target(
+        name=measured.name,
+        li2o=measured.li2o,
+        quantity=curve.quantity,
+        x=x,
+        y=y,
+        sigma=np.hypot(np.full(len(x), sigma), error),
+        resolution=resolution,
+        density=density,
+        density_sd=density_sd,
+        bulk=measured.bulk,
+        shear=measured.shear,
+        hold_out=measured.hold_out,
+    )
+
+
+def tapered(Q: np.ndarray, S: np.ndarray, end: float) -> np.ndarray:
+    """S (Q,) seen through a g(r) that is tapered to zero at `end` (A)."""
+    r = np.linspace(0, end, int(np.ceil(end * Q[-1] * 2)) + 1)[1:]
+    sines = np.sin(np.outer(r, Q))
+    dQ, dr = np.gradient(Q), r[1] - r[0]
+    dQ[[0, -1]] /= 2
+    D = 2 / np.pi * (sines * (Q * (S - 1) * dQ)).sum(1)
+    D[-1] /= 2
+    inside = Q > 0
+    back = dr * ((D * np.sinc(r / end)) @ sines)
+    return 1 + np.where(inside, back / np.where(inside, Q, 1.0), S - 1)

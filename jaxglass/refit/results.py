@@ -1,0 +1,164 @@
+"""The section `refit` of results.json: before and after by fresh glasses, held-out apart, parameters with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxglass.analysis.scattering import differential_correlation
+from jaxglass.refit.basin import Basin, Shown
+from jaxglass.refit.fit import model
+from jaxglass.refit.observables import View
+from jaxglass.refit.outer import Iteration, Problem, fresh_glasses, grouped, quenched, with_noise
+from jaxglass.refit.sampling import Sample
+from jaxglass.refit.setup import Prepared
+from jaxglass.refit.target import Target
+from jaxglass.refit.uncertainty import Information, information
+from jaxglass.response.stiffness import followers, relaxed_moduli
+
+SEEDS_ERROR = "standard error over fresh glasses of different seeds"
+
+
+def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration) -> dict[str, Any]:
+    """Everything of a finished refit; `best` is the iteration whose potential is kept."""
+    problem = prepared.problem
+    first, last = done[0], best
+    samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (first, last)}
+    targets = with_noise(problem, samples[last.number], done)
+    groups = grouped(problem, samples[last.number], targets, last.z)
+    known = information(problem.moving, model(problem.moving, groups, last.z, last.z).jacobian)
+    return {
+        "targets": [
+            _target(problem, target, first, last, samples[first.number], samples[last.number]) for target in targets
+        ],
+        "parameters": _parameters(problem, known, last.z),
+        "information": {
+            "eigenvalues": known.eigenvalues.tolist(),
+            "modes": [known.name(m) for m in range(len(known.eigenvalues))],
+            "effective_parameters": known.effective,
+            "unknown_modes": [known.name(m) for m in known.unknown()],
+            "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior",
+        },
+        "iterations": [
+            {"number": i.number, "cost": i.cost, "noise": i.noise, "kept": i.kept, "z": i.z.tolist()} for i in done
+        ],
+        "best": last.number,
+        "scale": {
+            "atoms": len(problem.starts[0].system.species),
+            "glasses": len(problem.starts),
+            "quench_rate_K_per_ps": _rate(problem),
+            "estimator": problem.estimator,
+            "cutoff": "c2 switch",
+        },
+    }
+
+
+def _rate(problem: Problem) -> float:
+    quench = next(stage for stage in problem.quench.stages if stage.temperature[0] != stage.temperature[1])
+    return abs(quench.temperature[0] - quench.temperature[1]) / (quench.steps * quench.timestep)
+
+
+def _target(
+    problem: Problem, target: Target, first: Iteration, last: Iteration, before: list[Sample], after: list[Sample]
+) -> dict[str, Any]:
+    view = problem.view(target)
+    mine_before, mine_after = ([s for s in samples if s.start.target == target.name] for samples in (before, after))
+    return {
+        "name": target.name,
+        "li2o": target.li2o,
+        "hold_out": target.hold_out,
+        "x": target.x.tolist(),
+        "measured": target.y.tolist(),
+        "quantity": target.quantity,
+        "before": _side(problem, view, target, mine_before),
+        "after": _side(problem, view, target, mine_after),
+    }
+
+
+def _side(problem: Problem, view: View, target: Target, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Fresh glasses of one potential against the measurement; the noise floor is R between their two halves."""
+    [fresh] = fresh_glasses(samples, [target])
+    each = [misfits(view, target, s.shown) for s in samples]
+    R_D, R_T = misfits(view, target, fresh.shown)
+    half = len(samples) // 2
+    floor: dict[str, Any] = {"value": None, "reason": "one glass"}
+    if half:
+        a, b = (fresh_glasses(some, [target])[0].shown for some in (samples[:half], samples[half : 2 * half]))
+        wanted = replace(target, y=np.asarray(a.curve), density=float(np.exp(a.ln_density)))
+        floor_D, floor_T = misfits(view, wanted, b)
+        floor = {"R_D": floor_D / np.sqrt(2), "R_T": floor_T / np.sqrt(2), "about": "half against half, over sqrt(2)"}
+    density = float(np.exp(fresh.shown.ln_density))
+    scale = 100 / target.density
+    moduli = _moduli(problem, samples)
+    return {
+        "curve": np.asarray(fresh.shown.curve).tolist(),
+        "R_D": {"value": R_D, "spread_of_single_glasses": float(np.std([e[0] for e in each])), "unit": "1"},
+        "R_T": {"value": R_T, "spread_of_single_glasses": float(np.std([e[1] for e in each])), "unit": "1"},
+        "noise_floor": floor,
+        "density_error": {
+            "value": scale * (density - target.density),
+            "error": scale * density * float(fresh.error.ln_density),
+            "unit": "%",
+        },
+        "n4": {"value": fresh.n4, "error": fresh.n4_error, "unit": "1", "reason": SEEDS_ERROR},
+        **moduli,
+        "glasses": fresh.glasses,
+    }
+
+
+def _moduli(problem: Problem, samples: Sequence[Sample]) -> dict[str, Any]:
+    """K, G and E at rest, means over the glasses: not fitted unless they were given."""
+    from jaxglass.refit.outer import at_rest
+
+    target = next(t for t in problem.targets if t.name == samples[0].start.target)
+    found = []
+    for sample in samples:
+        basin: Basin = at_rest(problem, sample, replace(target, bulk=None, shear=None))
+        moves = basin.followers if basin.followers is not None else _followers(basin)
+        K, G = _relaxed(basin, moves)
+        found.append((float(K), float(G), float(9 * K * G / (3 * K + G))))
+    values = np.array(found)
+    error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(3, np.nan)
+    names = ("bulk_modulus", "shear_modulus", "young_modulus")
+    return {
+        name: {"value": float(v), "error": None if np.isnan(e) else float(e), "unit": "GPa", "reason": SEEDS_ERROR}
+        for name, v, e in zip(names, values.mean(0), error, strict=True)
+    }
+
+
+def _followers(basin: Basin) -> Array:
+    return jax.jit(followers)(basin.rest)
+
+
+def _relaxed(basin: Basin, moves: Array):
+    return jax.jit(relaxed_moduli)(basin.rest, basin.rest.potential, moves)
+
+
+def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:
+    """R of D(r) and of T(r), in the range of the settings' R_chi, of what is shown against the target."""
+    r = np.asarray(view.transforms.r)
+    lines = [4 * np.pi * rho * r for rho in (target.density, float(np.exp(shown.ln_density)))]
+    D = []
+    for curve, line in zip((target.y, np.asarray(shown.curve)), lines, strict=True):
+        if target.quantity == "S_q":
+            D.append(np.asarray(differential_correlation(view.transforms, curve)))
+        else:
+            D.append(curve if target.quantity == "D_r" else curve - line)
+    inside = (r >= 1.0) & (r <= min(8.0, view.count * view.width))
+    T = [d + line for d, line in zip(D, lines, strict=True)]
+    return tuple(float(np.linalg.norm((b - a)[inside]) / np.linalg.norm(a[inside])) for a, b in (D, T))  # type: ignore[return-value]
+
+
+def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": p.name,
+            "ln_change": {"value": float(p.sd * value), "error": float(error), "unit": "1"},
+            "prior_sd": p.sd,
+            "reason": "Laplace: data and prior at fixed topology; see docs/refit.md for what it leaves out",
+        }
+        for p, value, error in zip(problem.moving, z, known.errors, strict=True)
+    ]

@@ -1,0 +1,131 @@
+"""The section `refit` of the settings, checked before anything is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxglass.analysis.measured_curve import MeasuredCurve, read_curve
+from jaxglass.errors import ConfigError
+from jaxglass.refit.parameters import Parameter, parameters
+
+TARGET_KEYS = ("file", "density", "li2o", "hold_out", "bulk_modulus", "shear_modulus")
+
+
+@dataclass(frozen=True)
+class MeasuredTarget:
+    """A measured curve, the `density` (g/cm3) and, where known, the moduli (GPa) of its glass of `li2o` mol %."""
+
+    curve: MeasuredCurve
+    li2o: float
+    density: float
+    bulk: float | None
+    shear: float | None
+    hold_out: bool
+
+    @property
+    def name(self) -> str:
+        """As a folder and in figures."""
+        return f"{self.li2o:g}LiBP"
+
+
+@dataclass(frozen=True)
+class RefitSettings:
+    """What is fitted to what, and how; the keys are those of the settings."""
+
+    targets: tuple[MeasuredTarget, ...]
+    quantity: str
+    radiation: str
+    moving: tuple[Parameter, ...]
+    estimator: str
+    optimiser: str
+    learning_rate: float
+    seeds: int
+    outer_steps: int
+    inner_steps: int
+    topology_quenches: int
+    topology_every: int
+    jitter: float
+    radius: float
+    sigma: float
+    density_sd: float
+
+
+def refit_settings(values: Mapping[str, Any], li2o: float) -> RefitSettings:
+    """From the section `refit`; the glass of a single `target` is that of `glass.li2o`.
+
+    Raises `ConfigError` for settings that do not make a fit, `InputDataError` for a file that cannot be read.
+    """
+    problems = [f"refit.{key} must be given" for key in ("quantity", "kind") if values.get(key) is None]
+    if (values.get("target") is None) == (not values.get("targets")):
+        problems.append("refit.target: give one file, or several glasses in refit.targets")
+    elif values.get("target") is not None and values.get("density") is None:
+        problems.append("refit.density must be given (g/cm3 of the measured glass)")
+    if problems:
+        raise ConfigError("; ".join(problems))
+    entries = values.get("targets") or [
+        {
+            "file": values["target"],
+            "li2o": li2o,
+            **{k: values[k] for k in ("density", "bulk_modulus", "shear_modulus") if values.get(k) is not None},
+        }
+    ]
+    quantity, length = str(values["quantity"]), str(values["length"])
+    targets = tuple(_target(entry, k, quantity, length) for k, entry in enumerate(_listed(entries)))
+    if len({target.name for target in targets}) < len(targets):
+        raise ConfigError("refit.targets: two glasses of one composition; give each composition once")
+    if all(target.hold_out for target in targets):
+        raise ConfigError("refit.targets: every glass is held out; one at least must be fitted")
+    return RefitSettings(
+        targets=targets,
+        quantity=quantity,
+        radiation=str(values["kind"]),
+        moving=parameters([str(name) for name in values["parameters"]], dict(values.get("priors") or {})),
+        **{key: values[key] for key in _PLAIN},
+    )
+
+
+_PLAIN = (
+    *("estimator", "optimiser", "learning_rate", "seeds", "outer_steps", "inner_steps"),
+    *("topology_quenches", "topology_every", "jitter", "radius", "sigma", "density_sd"),
+)
+
+
+def _listed(entries: Any) -> Sequence[Any]:
+    if not isinstance(entries, (list, tuple)):
+        raise ConfigError("refit.targets: must be a list of glasses, each {file, density, li2o}")
+    return entries
+
+
+def _target(entry: Any, k: int, quantity: str, length: str) -> MeasuredTarget:
+    where = f"refit.targets[{k}]"
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"{where}: must be a mapping with file, density and li2o")
+    unknown = [str(key) for key in entry if key not in TARGET_KEYS]
+    missing = [key for key in ("file", "density", "li2o") if entry.get(key) is None]
+    if unknown or missing:
+        said = [f"unknown {', '.join(unknown)}"] if unknown else []
+        raise ConfigError(f"{where}: " + "; ".join(said + [f"{key} is missing" for key in missing]))
+    for key, low, high in (
+        ("density", 0.1, 30),
+        ("li2o", 0, 99),
+        ("bulk_modulus", 0.1, 1e3),
+        ("shear_modulus", 0.1, 1e3),
+    ):
+        value = entry.get(key)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        if value is not None and not good:
+            raise ConfigError(f"{where}.{key} = {value!r}: must lie between {low:g} and {high:g}")
+    curve = read_curve(Path(str(entry["file"])), quantity, length)
+    return MeasuredTarget(
+        curve,
+        float(entry["li2o"]),
+        float(entry["density"]),
+        _number(entry.get("bulk_modulus")),
+        _number(entry.get("shear_modulus")),
+        bool(entry.get("hold_out", False)),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,140 @@
+"""From settings to a `Problem`: the glasses to quench, how they are looked at, and what they are to show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+
+from jaxglass.catalogue import scattering_settings
+from jaxglass.config import Config
+from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.errors import ConfigError
+from jaxglass.model.composition import common_size, compose, li2o_percent
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
+from jaxglass.parameters import check_neutral, load_parameters, with_file
+from jaxglass.protocols.melt_quench import MeltQuench
+from jaxglass.protocols.packing import random_packing
+from jaxglass.refit.least_squares import levenberg_marquardt
+from jaxglass.refit.measured import conventions, grid, make_target
+from jaxglass.refit.observables import make_view
+from jaxglass.refit.outer import Problem
+from jaxglass.refit.sampling import Quench, Start
+from jaxglass.refit.settings import RefitSettings, refit_settings
+
+SLACK = 0.95  # of half a cell at the measured density: cells fluctuate
+REST_ACCURACY = 1e-6  # relative, of forces in glasses at rest
+LIGHTER = 1.35  # volumes that a melt may reach, relative to the start
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The problem, the settings it came from and those of the potential, its cutoff made smooth."""
+
+    problem: Problem
+    settings: RefitSettings
+    potential: Mapping[str, Any]
+
+
+def prepare(config: Config, folder: Path) -> Prepared:
+    """Check everything that can be checked, then place the atoms.
+
+    `ConfigError` or `InputDataError` for settings and files that do not make a fit.
+    """
+    settings = refit_settings(config.get("refit"), float(config.get("glass.li2o")))
+    potential = {**with_file(config.get("potential")), "cutoff_style": "c2", "file": None}
+    starts = _starts(config, settings, potential)
+    systems = {start.target: start.system for start in starts}
+    potentials = {start.target: start.potential for start in starts}
+    views, targets = {}, []
+    end = min(_half_width(systems[t.name], t.density) for t in settings.targets) * SLACK
+    for measured in settings.targets:
+        system = systems[measured.name]
+        seen = conventions(scattering_settings(config), settings.radiation, measured.curve)
+        view = make_view(system.counts, seen, end, grid(seen, measured.curve, end))
+        views[measured.name] = view
+        symbols = np.array(system.symbols)
+        filtered = bool(config.get("refit.filtered"))
+        targets.append(make_target(measured, view, symbols, settings.sigma, settings.density_sd, filtered))
+    protocol = MeltQuench(**config.get("protocol"))
+    first = settings.targets[0].name
+    boron_cutoff = float(config.get("structure.cutoffs").get("B-O", 1.8))
+    quench = Quench(
+        tuple(protocol.stages()),
+        _plan(config, systems[first], potentials[first]),
+        views,
+        settings.quantity,
+        boron_cutoff,
+    )
+    rest = replace(_plan(config, systems[first], potentials[first], REST_ACCURACY), precision="float64", shards=1)
+    problem = Problem(
+        moving=settings.moving,
+        targets=tuple(targets),
+        starts=starts,
+        quench=quench,
+        rest_plan=rest,
+        optimiser=_optimiser(settings),
+        folder=folder,
+        **{key: getattr(settings, key) for key in _COPIED},
+    )
+    return Prepared(problem, settings, potential)
+
+
+_COPIED = ("estimator", "outer_steps", "inner_steps", "topology_quenches", "topology_every", "jitter")
+
+
+def _optimiser(settings: RefitSettings) -> optax.GradientTransformationExtraArgs:
+    if settings.optimiser == "lm":
+        return levenberg_marquardt(settings.radius)
+    if settings.optimiser == "adam":
+        return optax.with_extra_args_support(optax.adam(settings.learning_rate))
+    return optax.with_extra_args_support(optax.chain(optax.scale_by_lbfgs(), optax.scale(-settings.learning_rate)))
+
+
+def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any]) -> tuple[Start, ...]:
+    """Every seed of every composition: placed at random, or the atoms of the file that `input` names."""
+    seed, density = int(config.get("seed")), float(config.get("protocol.start_density"))
+    found = []
+    if config.get("input"):
+        from jaxglass.mechanics.glass import glass_from
+
+        if len(settings.targets) > 1:
+            raise ConfigError("input: one structure stands for one glass; leave it out to fit several compositions")
+        glass = glass_from(config, Path(config.get("input")))
+        start = load_parameters(potential, glass.system.elements, glass.system.counts).potential
+        li2o = li2o_percent(glass.system.counts) or 0.0
+        name = settings.targets[0].name
+        return tuple(Start(name, li2o, seed + k, glass.system, start) for k in range(settings.seeds))
+    size = common_size([t.li2o for t in settings.targets], int(config.get("glass.n_atoms")))
+    for target in settings.targets:
+        composition = compose(target.li2o, size)
+        for k in range(settings.seeds):
+            system = random_packing(composition, density, seed + k)
+            start = load_parameters(potential, system.elements, system.counts).potential
+            check_neutral(start, np.asarray(system.species), config.get("engine.allow_background"))
+            found.append(Start(target.name, composition.li2o, seed + k, system, start))
+    return tuple(found)
+
+
+def _half_width(system: System, density: float) -> float:
+    """Half the edge (A) of a cube of the system at `density` (g/cm3)."""
+    volume = float(system.volume) * float(system.density) / density
+    return 0.5 * volume ** (1 / 3)
+
+
+def _plan(config: Config, system: System, potential: Potential, accuracy: float | None = None) -> Plan:
+    """The engine's plan: as the settings say, or with another `accuracy`."""
+    engine = config.get("engine")
+    return make_plan(
+        np.asarray(system.cell),
+        np.asarray(potential.charges)[np.asarray(system.species)],
+        potential.cutoff,
+        accuracy or float(engine["coulomb_accuracy"]),
+        "float64" if accuracy else engine["precision"],
+        engine["coulomb_cutoff"],
+        LIGHTER,
+        1,
+    )

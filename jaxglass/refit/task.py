@@ -1,0 +1,52 @@
+"""task=refit: fit the potential to measured scattering; results.json, potential.yaml, lammps/, figures, report.html."""
+
+from pathlib import Path
+
+from jaxglass.config import Config
+from jaxglass.errors import JaxglassError, Preempted
+from jaxglass.simulation.directory import RunDirectory
+
+POTENTIAL_FILE = "potential.yaml"
+
+
+def run_refit(config: Config, path: Path, config_yaml: str) -> None:
+    """Refit in `path`; the same command continues an interrupted one."""
+    with RunDirectory(path) as directory:
+        directory.claim(config.hash, config_yaml)
+        directory.set_status(state="running", stage="refit", error=None)
+        try:
+            _run(config, directory)
+        except JaxglassError as error:
+            directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
+            raise
+        directory.set_status(state="done", stage=None, finished=["refit"])
+        from jaxglass.report.html import write_report
+
+        print(f"report: {write_report(directory.path)}")
+
+
+def _run(config: Config, directory: RunDirectory) -> None:
+    from jaxglass.runtime import available_cores, check_compiler, configure
+
+    configure(config.get("engine.device"), config.get("engine.cores") or available_cores())
+    check_compiler()
+    from jaxglass.lammps import write_input
+    from jaxglass.refit.export import potential_file
+    from jaxglass.refit.outer import best_of, refit
+    from jaxglass.refit.results import refit_results
+    from jaxglass.refit.setup import prepare
+
+    prepared = prepare(config, directory.path)
+    problem = prepared.problem
+    print(f"refit: {', '.join(p.name for p in problem.moving)}; {len(problem.starts)} glasses a round; cutoff_style c2")
+    done = refit(problem, lambda words: print(words, flush=True))
+    best = best_of(done)
+    assert best is not None  # the first iteration is always kept
+    results = refit_results(prepared, done, best)
+    directory.add_results(refit=results)
+    start = problem.starts[0]
+    [moved] = problem.potentials([start], best.z)
+    potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, best.z)
+    system = start.system
+    write_input(moved, system.species, system.fractional, system.cell, directory.path / "lammps")
+    print(f"refitted potential: {directory.path / POTENTIAL_FILE}")
