@@ -313,6 +313,39 @@ def test_measured_curves(command, number, lines, words):
     assert len(err.strip().splitlines()) == 1
 
 
+@item(*(case[0] for case in CURVES))
+@pytest.mark.parametrize(("number", "lines", "words"), CURVES)
+def test_targets_of_a_refit(command, number, lines, words):
+    Path("curve.txt").write_text("\n".join([*lines, ""]))
+    given = ("target=curve.txt", "kind=xray", "quantity=T_r", "density=2.3")
+    code, _, err = command("task=refit", *(f"refit.{setting}" for setting in given))
+    assert code == INPUT
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@item(23)
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ([], "refit.quantity must be given; refit.kind must be given; refit.target: give one file"),
+        (["kind=xray", "quantity=S_q", "target=c.txt"], "refit.density must be given (g/cm3 of the measured glass)"),
+        (["kind=light", "quantity=S_q"], "refit.kind = 'light': must be one of xray, neutron"),
+        (
+            ["kind=xray", "quantity=S_q", "targets=[{file: c.txt}]"],
+            "refit.targets[0]: density is missing; li2o is missing",
+        ),
+        (["kind=xray", "quantity=S_q", "targets=[{fil: c.txt}]"], "refit.targets[0]: unknown fil"),
+        (["kind=xray", "quantity=S_q", "targets=[{file: c, li2o: 40, density: 99}]"], "density = 99: must lie between"),
+    ],
+)
+def test_a_refit_must_be_told_what_was_measured(command, settings, words):
+    code, _, err = command("task=refit", *(f"refit.{setting}" for setting in settings))
+    assert code == CONFIG
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
 @item(22)
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
 def test_harmless_curves(tmp_path, ending):

@@ -96,7 +96,7 @@ def test_steps_keep_half_of_the_frames_and_energies_may_be_huge():
 
 
 def test_regression_over_quenches_finds_the_smooth_part():
-    """O = J_m dz + J_topo dz + noise with each quench its own J_m: J_topo within 3 of its errors, in 2 of 3 directions."""
+    """O = J_m dz + J_topo dz + noise, each quench with its own J_m."""
     M, P, R = 64, 3, 4
     random = rng(5)
     offsets = 0.3 * random.normal(size=(M, P))

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -26,6 +27,7 @@ from jaxglass.simulation.run import run_lanes
 from jaxglass.simulation.stage import Stage
 
 FEWEST = 2  # glasses of a target that must not fail
+_curves = jax.jit(curves)
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,15 @@ class Quench:
 
     def _sample(self, number: int, start: Start, lane: Lane) -> Sample:
         done = lane.finished()
-        shown = mean_shown(self.views[start.target], self.quantity, done.system, done.trajectory)
-        n4 = four_fold(done.trajectory, self.boron_cutoff)
-        return Sample(number, start, lane.potential, done.system, shown, n4)
+        system = jax.tree.map(jnp.asarray, done.system)
+        shown = mean_shown(self.views[start.target], self.quantity, system, done.trajectory)
+        return Sample(number, start, lane.potential, system, shown, four_fold(done.trajectory, self.boron_cutoff))
 
 
 def mean_shown(view: View, quantity: str, system: System, trajectory: Trajectory) -> Shown:
     """Means over frames; no moduli."""
     found = [
-        curves(view, system.species, jnp.asarray(x), jnp.asarray(cell))
+        _curves(view, system.species, jnp.asarray(x), jnp.asarray(cell))
         for x, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
     ]
     curve = np.mean([{"S_q": c.S, "D_r": c.D, "T_r": c.T}[quantity] for c in found], axis=0)

@@ -12,6 +12,7 @@ from jaxglass.report.figures import ReportFigure, draw_figures
 from jaxglass.report.markup import inline, scroll, section, small, table
 from jaxglass.report.measured import measured_sections
 from jaxglass.report.reference import ReferenceTable, load_references
+from jaxglass.report.refit import refit_section, refit_sentence
 from jaxglass.report.run_record import RunRecord, read_run
 from jaxglass.report.transport import transport_section
 from jaxglass.report.view3d import view_section
@@ -27,6 +28,7 @@ NAMED_STAGES = (
     "melt_quench",
     "bond_switching",
     "diffusion",
+    "refit",
     "provenance",
 )
 
@@ -46,6 +48,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
     sections = [
         _comparison_section(record, references),
         _figure_section(figures),
+        refit_section(record),
         view_section(record),
         _input_section(record),
         _making_section(record),
@@ -70,6 +73,8 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
 
 def title_text(record: RunRecord) -> str:
     """ "Glass 38 Li2O - 31 B2O3 - 31 P2O5 (mol %)", or the atoms where oxides do not fit."""
+    if record.results.get("refit"):
+        return "Refit of the potential"
     counts = record.glass.get("counts") or {}
     units = {oxide: counts.get(e, 0) / 2 for e, oxide in (("Li", "Li₂O"), ("B", "B₂O₃"), ("P", "P₂O₅"))}
     total = sum(units.values())
@@ -82,6 +87,8 @@ def title_text(record: RunRecord) -> str:
 
 def result_sentence(record: RunRecord, references: ReferenceTable) -> str:
     """What came out, in one sentence."""
+    if record.results.get("refit"):
+        return refit_sentence(record.results["refit"])
     parts = []
     if record.density is not None:
         measured = references.density(record.li2o) if record.li2o is not None else None

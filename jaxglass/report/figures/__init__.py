@@ -15,6 +15,7 @@ from jaxglass.report.figures.mechanics import (
     switching_figure,
     toughness_figure,
 )
+from jaxglass.report.figures.refit import refit_figure, rounds_figure
 from jaxglass.report.figures.rings import ring_figure
 from jaxglass.report.figures.run import density_figure, history_figure
 from jaxglass.report.figures.scattering import correlation_figure, structure_factor_figure
@@ -45,6 +46,8 @@ def draw_figures(record: RunRecord, references: ReferenceTable, folder: Path) ->
     """Every figure that the run has data for, written into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings: tuple[tuple[str, str, Callable[[RunRecord], Drawing]], ...] = (
+        ("refit", "Measured and simulated, before and after", refit_figure),
+        ("rounds", "Rounds and parameters of the refit", rounds_figure),
         ("density", "Density against composition", partial(density_figure, references=references)),
         ("coordination", "Coordination by oxygen", coordination_figure),
         ("g_r_oxygen", "Pair distributions with oxygen", partial(pair_figure, with_oxygen=True)),

@@ -1,0 +1,221 @@
+"""Derivatives of a refit against differences, on the stored glass of 504 atoms at rest at zero pressure."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import glass_potential, relative, stored_glass, within
+
+from jaxglass.analysis.scattering_settings import ScatteringSettings
+from jaxglass.engine import twin
+from jaxglass.engine.neighbors import complete
+from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System, make_system
+from jaxglass.refit.basin import Basin, show
+from jaxglass.refit.observables import curves, make_view, smooth_coordination
+from jaxglass.refit.parameters import moved, parameters
+from jaxglass.response.gradient import gradient
+from jaxglass.response.minimum import SKIN, Rest
+from jaxglass.response.moduli import stiffness
+from jaxglass.response.stiffness import followers, relaxed_moduli
+from jaxglass.response.zero_pressure import at_rest, newton, settle
+
+MOVING = parameters(["V P-O", "rho P-O", "C P-O", "V B-O", "rho B-O", "V O-O", "rho O-O", "C O-O", "V Li-O", "charges"])
+LI2O = 40.0
+
+
+def smooth_potential() -> Potential:
+    return replace(glass_potential(), switch=1.0)
+
+
+def system_of(potential: Potential) -> System:
+    glass = stored_glass().glass
+    symbols = [potential.elements[s] for s in glass.species]
+    return make_system(symbols, glass.fractional, glass.cell, potential.elements)
+
+
+def plan_of(potential: Potential, system: System, accuracy: float = 1e-7, coulomb_cutoff: float = 8.0) -> Plan:
+    charges = np.asarray(potential.charges)[np.asarray(system.species)]
+    return make_plan(np.asarray(system.cell), charges, 8.0, accuracy, "float64", coulomb_cutoff, 1.1)
+
+
+@pytest.fixture(scope="module")
+def rest() -> Rest:
+    potential = smooth_potential()
+    system = system_of(potential)
+    return settle(plan_of(potential, system), potential, system, 1e-9)
+
+
+def away(direction: int, h: float) -> np.ndarray:
+    z = np.zeros(len(MOVING))
+    z[direction] = h
+    return z
+
+
+def test_energy_and_forces_follow_every_parameter(rest):
+    """U1: dU/dz and dF/dz against differences, charges and the moving core splice included."""
+    species, x, cell, near = rest.system.species, rest.system.fractional, rest.system.cell, rest.near
+    x = x + 0.002 * np.random.default_rng(0).normal(size=x.shape)  # forces, and some pairs closer than at rest
+
+    @jax.jit
+    def both(z):
+        potential = moved(MOVING, rest.potential, LI2O, z)
+        energy = twin.energy(rest.plan, potential, species, x, cell, near)
+        return energy, gradient(rest.plan, potential, species, x, cell, near.columns).u
+
+    slopes = jax.jit(jax.jacfwd(both))(jnp.zeros(len(MOVING)))
+    h = 1e-4
+    for p, parameter in enumerate(MOVING):
+        (e_up, f_up), (e_down, f_down) = both(away(p, h)), both(away(p, -h))
+        change = float(e_up - e_down) / (2 * h)
+        within(f"dU of {parameter.name}, relative", float(slopes[0][p]) / change - 1, 1e-6)
+        within(f"dF of {parameter.name}, relative", relative(slopes[1][..., p], (f_up - f_down) / (2 * h)), 1e-6)
+
+
+def test_derivatives_are_finite_everywhere():
+    """U2: grad, jacrev and jacfwd at a collision inside r0, at the ends of the switch, and with padded slots."""
+    potential = smooth_potential()
+    species = jnp.asarray([0, 1, 2, 3, 3, 3])
+    cell = 20.0 * jnp.eye(3)
+    x = jnp.asarray([[0, 0, 0], [2, 0, 0], [4, 0, 0], [4.6, 0, 0], [11, 0, 0], [12, 0.0, 0]]) / 20
+    plan = make_plan(np.asarray(cell), np.asarray(potential.charges)[species], 8.0, 1e-5, "float64")
+    plan, near = complete(plan, x, cell, plan.reach + SKIN)
+
+    def energy(z, x, cell):
+        return twin.energy(plan, moved(MOVING, potential, LI2O, z), species, x, cell, near)
+
+    def force(z, x, cell):
+        return gradient(plan, moved(MOVING, potential, LI2O, z), species, x, cell, near.columns).u
+
+    where = (jnp.zeros(len(MOVING)), x, cell)
+    for function in (energy, force):
+        for mode in (jax.jacfwd, jax.jacrev):
+            for found in mode(function, (0, 1, 2))(*where):
+                assert jnp.isfinite(found).all()
+    for found in jax.jacfwd(jax.grad(energy, 1), (0, 1))(*where):
+        assert jnp.isfinite(found).all()
+    for found in jax.jacrev(jax.grad(energy, 1), (0, 1))(*where):
+        assert jnp.isfinite(found).all()
+
+
+def test_curves_follow_positions_and_cell(rest):
+    """U3, derivatives: D(r) against differences; a Debye sum is in the tests of scattering."""
+    view = make_view(rest.system.counts, ScatteringSettings(), 8.0)
+    species, x, cell = rest.system.species, rest.system.fractional, rest.system.cell
+    push = jnp.asarray(np.random.default_rng(0).normal(size=x.shape)) / 18
+    strain = jnp.asarray(np.random.default_rng(1).normal(size=(3, 3)))
+
+    @jax.jit
+    def D(a, b):
+        return curves(view, species, x + a * push, cell @ (jnp.eye(3) + b * strain)).D
+
+    zero = jnp.zeros(())
+    for k, name in enumerate(("positions", "cell")):
+        found = jax.jit(jax.jacfwd(D, k))(zero, zero)
+        h = 1e-5
+        up, down = (D(h, 0.0), D(-h, 0.0)) if k == 0 else (D(0.0, h), D(0.0, -h))
+        within(f"dD/d {name}, relative", relative(found, (up - down) / (2 * h)), 1e-6)
+
+
+def test_what_follows_does_not_depend_on_the_splitting(rest):
+    """U5: dU/d ln q and the pressure's answer to every parameter for two splittings of the Coulomb sum."""
+    found = []
+    for cutoff in (8.0, 6.5):
+        plan = plan_of(rest.potential, rest.system, coulomb_cutoff=cutoff)
+        plan, near = complete(plan, rest.system.fractional, rest.system.cell, plan.reach + SKIN)
+
+        def answer(z, plan=plan, near=near):
+            potential = moved(MOVING, rest.potential, LI2O, z)
+            where = rest.system.species, rest.system.fractional, rest.system.cell
+            return twin.energy(plan, potential, *where, near), gradient(plan, potential, *where, near.columns).v
+
+        found.append(jax.jit(jax.jacfwd(answer))(jnp.zeros(len(MOVING))))
+    for k, name in enumerate(("dU/dz", "dP/dz")):
+        within(f"{name}, relative", relative(found[0][k], found[1][k]), 1e-4)
+
+
+def basin_of(rest: Rest) -> Basin:
+    view = make_view(rest.system.counts, ScatteringSettings(), 8.0)
+    return Basin(rest, rest.system, rest.potential, view, jax.jit(followers)(rest), jnp.asarray(LI2O))
+
+
+@pytest.fixture(scope="module")
+def slopes(rest):
+    """The Jacobian of D(r), ln density, ln K and ln G in three parameters."""
+    along = partial(show, "D_r", MOVING, basin_of(rest))
+
+    @jax.jit
+    def jacobian(directions):
+        return jax.lax.map(lambda e: jax.jvp(along, (jnp.zeros(len(MOVING)),), (e,))[1], directions)
+
+    chosen = [0, 6, 9]
+    return chosen, jacobian(jnp.eye(len(MOVING))[jnp.asarray(chosen)])
+
+
+def test_the_glass_at_rest_follows_the_potential(rest, slopes):
+    """U6: D(r), density, K and G against minimising again."""
+    chosen, found = slopes
+    h = 2e-4
+    for k, p in enumerate(chosen):
+        ends = []
+        for sign in (1, -1):
+            z = away(p, sign * h)
+            other = newton(rest, moved(MOVING, rest.potential, LI2O, jnp.asarray(z)), 1e-10)
+            basin = replace(basin_of(other), start=other.potential)
+            ends.append(show("D_r", MOVING, basin, jnp.zeros(len(MOVING))))
+        change = jax.tree.map(lambda a, b: (a - b) / (2 * h), *ends)
+        name = MOVING[p].name
+        within(f"D of {name}, relative", relative(found.curve[k], change.curve), 1e-4)
+        for entry in ("ln_density", "ln_bulk", "ln_shear"):
+            slope, exact = (float(getattr(s, entry)[k] if s is found else getattr(s, entry)) for s in (found, change))
+            within(f"{entry} of {name}", slope - exact, 1e-4 * max(1.0, abs(exact)))
+
+
+def test_the_scale_of_the_energy_does_not_show_in_a_structure(rest):
+    """U7: u = (ln A 1, ln C 1, ln q 1/2) scales the energy: D and density stay, K follows."""
+    basin = basin_of(rest)
+
+    def scaled(t):
+        potential = rest.potential
+        factor = jnp.exp(t)
+        return replace(
+            potential, A=potential.A * factor, C=potential.C * factor, charges=potential.charges * jnp.sqrt(factor)
+        )
+
+    @jax.jit
+    def seen(t):
+        potential = scaled(t)
+        x, cell = at_rest(rest, potential)
+        found = curves(basin.view, rest.system.species, x, cell)
+        return found.D, jnp.log(found.density), jnp.log(relaxed_moduli(rest, potential, basin.followers).bulk)
+
+    D, density, bulk = jax.jvp(seen, (jnp.zeros(()),), (jnp.ones(()),))[1]
+    within("D along the null mode", float(jnp.linalg.norm(D) / jnp.linalg.norm(seen(0.0)[0])), 1e-8)
+    within("ln density along it", float(density), 1e-8)
+    within("ln K along it", float(bulk) - 1, 1e-2)
+
+
+def test_moduli_are_those_of_the_stiffness_matrix(rest):
+    C = np.asarray(jax.jit(stiffness)(rest, rest.potential))
+    found = jax.jit(relaxed_moduli)(rest, rest.potential, jax.jit(followers)(rest))
+    normal, shear = C[:3, :3], np.diag(C)[3:]
+    K = normal.sum() / 9
+    trace_free = (np.trace(normal) - (normal.sum() - np.trace(normal)) / 2) / 3
+    within("K (GPa), relative", float(found.bulk) / K - 1, 1e-3)
+    within("G (GPa), relative", float(found.shear) / ((trace_free + 3 * shear.mean()) / 5) - 1, 1e-2)
+
+
+def test_smooth_coordination_is_the_count_where_the_edge_is_sharp(rest):
+    where = rest.system.species, rest.system.fractional, rest.system.cell, rest.near.columns
+    sharp = float(smooth_coordination(*where, 1, 3, 2.0, 1e-4))
+    d = rest.system.fractional[None] - rest.system.fractional[:, None]
+    r = np.linalg.norm(np.asarray(d - jnp.round(d)) @ np.asarray(rest.system.cell), axis=-1)
+    kind = np.asarray(rest.system.species)
+    within("mean number of O round B", sharp - (r[kind == 1][:, kind == 3] < 2.0).sum(1).mean(), 1e-9)
+    slope = jax.grad(lambda x: smooth_coordination(where[0], x, *where[2:], 1, 3, 2.0, 0.1))(where[1])
+    assert jnp.isfinite(slope).all()
+    assert float(jnp.abs(slope).max()) > 0

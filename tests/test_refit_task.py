@@ -1,0 +1,155 @@
+"""task=refit from end to end, with glasses that need no quench: the stored one, at rest under each trial potential."""
+
+import json
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+from systems import glass_potential, stored_glass, within
+
+from jaxglass.analysis.scattering_settings import ScatteringSettings
+from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.errors import ConfigError
+from jaxglass.model.system import make_system
+from jaxglass.parameters import default_settings, load_parameters
+from jaxglass.refit.basin import Shown
+from jaxglass.refit.export import potential_file
+from jaxglass.refit.least_squares import levenberg_marquardt
+from jaxglass.refit.observables import View, curves, make_view
+from jaxglass.refit.outer import Problem, best_of, cost_and_noise, iteration_from, read_iterations, refit
+from jaxglass.refit.parameters import check_splice, moved, parameters
+from jaxglass.refit.sampling import Sample, Start, jittered
+from jaxglass.refit.target import Target
+from jaxglass.response.zero_pressure import settle
+
+MOVING = parameters(["A_BO", "V P-O"])
+TRUTH = np.array([0.4, -0.2])
+
+
+@dataclass(frozen=True)
+class AtRest:
+    """In place of quenches: the stored glass at rest, and a little noise that a seed decides."""
+
+    plan: Plan
+    views: dict[str, View]
+    quantity: str = "S_q"
+
+    def __call__(self, starts, potentials, folder):
+        samples = []
+        for k, (start, potential) in enumerate(zip(starts, potentials, strict=True)):
+            rest = settle(self.plan, potential, start.system, 1e-7)
+            seen = curves(self.views[start.target], rest.system.species, rest.system.fractional, rest.system.cell)
+            noise = 1e-3 * np.random.default_rng(start.seed).standard_normal(len(seen.S))
+            nan = np.asarray(np.nan)
+            shown = Shown(np.asarray(seen.S) + noise, np.log(float(seen.density)), nan, nan)
+            samples.append(Sample(k, start, potential, rest.system, shown, 0.5))
+        return samples
+
+
+def make_problem(folder, rounds: int) -> Problem:
+    potential = replace(glass_potential(), switch=1.0)
+    glass = stored_glass().glass
+    system = make_system(
+        [potential.elements[s] for s in glass.species], glass.fractional, glass.cell, potential.elements
+    )
+    charges = np.asarray(potential.charges)[np.asarray(system.species)]
+    plan = make_plan(np.asarray(system.cell), charges, 8.0, 1e-6, "float64", None, 1.2)
+    system = settle(plan, potential, system, 1e-6).system
+    view = make_view(system.counts, ScatteringSettings(q_max=15.0), 8.0)
+    starts = tuple(Start("40", 40.0, seed, system, potential) for seed in (0, 1))
+    quench = AtRest(plan, {"40": view})
+    true = moved(MOVING, potential, 40.0, jnp.asarray(TRUTH))
+    clean = [s.shown for s in quench(starts, [true, true], folder)]
+    S = np.mean([s.curve for s in clean], axis=0)
+    Q = np.asarray(view.transforms.Q)
+    target = Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 8, float(np.exp(clean[0].ln_density)))
+    return Problem(
+        MOVING, (target,), starts, quench, plan, "implicit", levenberg_marquardt(1.0), rounds, 2, 4, 2, 0.1, folder
+    )
+
+
+@pytest.fixture(scope="module")
+def refitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("refit")
+    said: list[str] = []
+    return make_problem(folder, 2), refit(make_problem(folder, 2), said.append), said
+
+
+def test_a_closed_loop_finds_its_parameters(refitted):
+    _, done, said = refitted
+    assert [one.kept for one in done] == [True] * 3
+    best = best_of(done)
+    assert best.cost < 0.05 * done[0].cost
+    within("A_BO and V of P-O, in widths of the priors", np.abs(best.z - TRUTH).max(), 0.1)
+    assert said[0].startswith("iteration 0: cost")
+    assert "accepted" in said[1]
+
+
+def test_an_interrupted_refit_continues_to_the_same_numbers(refitted, tmp_path):
+    _, whole, _ = refitted
+    refit(make_problem(tmp_path, 1), lambda words: None)
+    (tmp_path / "iterations" / "001.json").unlink()  # killed before the second round was kept
+    first = read_iterations(tmp_path)
+    assert len(first) == 1
+    done = refit(make_problem(tmp_path, 2), lambda words: None)
+    for a, b in zip(done, whole, strict=True):
+        np.testing.assert_array_equal(a.z, b.z)
+        assert a.cost == b.cost
+        assert a.radius == pytest.approx(b.radius, nan_ok=True)
+
+
+def test_iterations_are_kept_whole(refitted):
+    _, done, _ = refitted
+    again = iteration_from(json.loads(json.dumps(done[0].as_json())))
+    np.testing.assert_array_equal(again.z, done[0].z)
+    np.testing.assert_array_equal(again.fresh[0].shown.curve, done[0].fresh[0].shown.curve)
+    assert again.cost == done[0].cost
+
+
+def test_the_noise_of_a_cost_is_that_of_its_glasses(refitted):
+    problem, _, _ = refitted
+    samples = problem.quench(problem.starts, problem.potentials(problem.starts, np.zeros(2)), None)
+    cost, noise = cost_and_noise(np.zeros(2), samples, problem.targets)
+    same = [replace(s, shown=samples[0].shown) for s in samples]
+    assert noise > 0
+    assert cost_and_noise(np.zeros(2), same, problem.targets)[1] == 0.0
+
+
+def test_the_potential_file_is_the_potential(tmp_path):
+    """Every run that is given the file has the refitted potential, at any composition."""
+    settings = {**default_settings(), "cutoff_style": "c2", "file": None}
+    elements = ("Li", "B", "P", "O")
+    for names, z in (
+        (["A_BO", "slope", "C O-O"], [0.3, -0.5, 0.2]),
+        (["V B-O", "rho B-O", "charges"], [0.3, -0.5, 0.2]),
+    ):
+        moving, z = parameters(names), np.array(z)
+        for counts in ({"Li": 38, "B": 31, "P": 31, "O": 143}, {"Li": 90, "B": 55, "P": 55, "O": 265}):
+            li2o = 100 * counts["Li"] / (counts["Li"] + 2 * counts["B"])
+            start = load_parameters(settings, elements, counts).potential
+            wanted = moved(moving, start, li2o, jnp.asarray(z))
+            path = tmp_path / "potential.yaml"
+            potential_file(path, settings, moving, start, wanted, z)
+            found = load_parameters({**default_settings(), "file": str(path)}, elements, counts).potential
+            for name in ("A", "rho", "C", "charges"):
+                np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-12)
+            assert found.switch == 1.0
+        assert yaml.safe_load(path.read_text())["buckingham"]["B-O"]["A"] is None
+
+
+def test_a_lost_core_splice_is_an_error():
+    potential = glass_potential()
+    moving = parameters(["C P-O"], {"C P-O": 0.5})
+    check_splice(moved(moving, potential, 40.0, jnp.asarray([0.8])))
+    with pytest.raises(ConfigError, match="no core splice exists for"):
+        check_splice(moved(moving, potential, 40.0, jnp.asarray([1.0])))
+
+
+def test_jitter_comes_in_pairs_round_z():
+    points = jittered(np.array([1.0, 2.0]), 0.1, 8, 0)
+    within("mean", np.abs(points.mean(0) - [1, 2]).max(), 1e-12)
+    assert points.shape == (8, 2)
+    assert jax.tree.leaves(points)[0].std() > 0.05
