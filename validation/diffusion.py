@@ -5,7 +5,8 @@
 
 Every glass is a study of its own (stage diffusion) in a process of its own on one core; a second process takes the
 other core. Kept in `validation/diffusion.json` and `.png`: every glass, means and standard errors over the seeds of a
-composition, and slopes with the lithium content over all glasses.
+composition, and slopes with the lithium content over all glasses. Glasses kept there with the same settings are not
+run again, so the sweep can be made in parts.
 
 The temperatures are hotter than the paper's 700-800 K. There the MSD of these glasses takes hundreds of picoseconds
 to become diffusive (log-log slope 0.9), which twelve glasses cannot have in 90 minutes on two cores. With hours:
@@ -23,7 +24,7 @@ import numpy as np
 
 from jaxglass.analysis.trend import Trend, trend_line
 from validation.library import Glass
-from validation.studies import print_trends, record, results_of, run_studies, seed_by_seed
+from validation.studies import kept_before, print_trends, record, results_of, run_studies, seed_by_seed
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -65,13 +66,15 @@ class Found:
 STAGES = ("diffusion", "report")
 
 
-def read(folder: Path, some: Sequence[Glass]) -> list[Found]:
-    """Every glass that is finished in `folder`."""
+def read(folder: Path, some: Sequence[Glass], before: Mapping[str, Mapping[str, Any]] | None = None) -> list[Found]:
+    """Every glass that is finished in `folder`, or was kept `before`."""
     found = []
     for glass in some:
         results = results_of(glass, folder)
         if "diffusion" in results:
-            found.append(Found(glass, results["diffusion"]))
+            found.append(Found(glass, _kept(results["diffusion"])))
+        elif before and glass.name in before:
+            found.append(Found(glass, before[glass.name]))
     return found
 
 
@@ -129,19 +132,19 @@ def keep(found: Sequence[Found], settings: Mapping[str, str], folder: Path = FOL
     """Write `diffusion.json` and `diffusion.png` into `folder`."""
     lines = trends(found)
     draw(found, lines, folder / "diffusion.png")
-    record(folder / "diffusion.json", settings, [(one.glass, _kept(one)) for one in found], lines)
+    record(folder / "diffusion.json", settings, [(one.glass, one.diffusion) for one in found], lines)
     return lines
 
 
-def _kept(one: Found) -> dict[str, Any]:
+def _kept(diffusion: Mapping[str, Any]) -> dict[str, Any]:
     """What stays of a glass: no curves."""
     keys = ("ended", "length", "fit_window", "diffusivity", "conductivity", "haven_ratio", "activation_energy")
     keys += ("diffusivity_300K", "conductivity_300K", "conductivity_293K", "arrhenius", "drift")
     jumps = {
         name: {key: value for key, value in found.items() if key not in ("changes", "by_size")}
-        for name, found in one.diffusion["jumps"].items()
+        for name, found in diffusion["jumps"].items()
     }
-    return {key: one.diffusion[key] for key in keys} | {"jumps": jumps}
+    return {key: diffusion[key] for key in keys} | {"jumps": jumps}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -149,9 +152,12 @@ def main(arguments: Sequence[str]) -> int:
     changes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     names = [argument for argument in arguments if "=" not in argument]
     folder, settings = Path(names[0] if names else "outputs/diffusion").resolve(), SETTINGS | changes
-    some = seed_by_seed(SEEDS)
-    run_studies(some, STAGES, settings, folder)
-    print_trends(keep(read(folder, some), settings))
+    some, before = seed_by_seed(SEEDS), kept_before(FOLDER / "diffusion.json", settings)
+    try:
+        run_studies([glass for glass in some if glass.name not in before], STAGES, settings, folder)
+    finally:
+        if found := read(folder, some, before):
+            print_trends(keep(found, settings))
     return 0
 
 

@@ -5,7 +5,8 @@
 
 Every glass is a study of its own (stages elastic and fracture) in a process of its own on one core; a second process
 takes the other core. Kept in `validation/mechanics.json` and `.png`: every glass, means and standard errors over the
-seeds of a composition, and slopes with the lithium content over all glasses.
+seeds of a composition, and slopes with the lithium content over all glasses. Glasses kept there with the same settings
+are not run again, so the sweep can be made in parts; what is finished is kept when it is stopped.
 """
 
 import sys
@@ -18,19 +19,21 @@ import numpy as np
 
 from jaxglass.analysis.trend import Trend, trend_line
 from validation.library import Glass
-from validation.studies import print_trends, record, results_of, run_studies, seed_by_seed
+from validation.studies import kept_before, print_trends, record, results_of, run_studies, seed_by_seed
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
 ELASTIC = {"strain_step": 2e-4, "strain_steps": 100, "equilibrate_ps": 2.0, "relax_ps": 0.05, "average_ps": 0.15}
 FRACTURE = {"notch_height": 0.45, "relax_npt_ps": 10.0, "relax_nvt_ps": 2.0, "relax_ps": 0.25, "average_ps": 0.25}
 STAGES = ("elastic", "fracture", "bond_switching", "report")
+SETTINGS = {"elastic": ELASTIC, "fracture": FRACTURE, "supercell": [1, 2, 2]}
+KEPT = FOLDER / "mechanics.json"
 KINDS = ("decreased", "increased", "swapped")
 
 
 @dataclass(frozen=True)
 class Found:
-    """One glass: sections of its results.json."""
+    """One glass: what is kept of the sections of its results.json; `bond_switching[element][kind]` at every strain."""
 
     glass: Glass
     elastic: dict[str, Any]
@@ -39,7 +42,7 @@ class Found:
 
     def switched(self, element: str, kind: str) -> np.ndarray:
         """Share of the atoms of `element` with this kind of change, at every strain step."""
-        return np.array(self.bond_switching[kind][element]["values"])
+        return np.array(self.bond_switching[element][kind])
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,34 @@ QUANTITIES = (
     Quantity("B with fewer bonds, broken", "1", "down", _broken("B", "decreased")),
     Quantity("B with more bonds, broken", "1", "down", _broken("B", "increased")),
     Quantity("B with others, broken", "1", "down", _broken("B", "swapped")),
-    Quantity("P not as before, broken", "1", "none", lambda found: 1 - found.switched("P", "unchanged")[-1]),
+    Quantity(
+        "P not as before, broken", "1", "none", lambda found: sum(found.switched("P", kind)[-1] for kind in KINDS)
+    ),
 )
 
 
 def read(folder: Path) -> list[Found]:
-    """Every glass that is finished in `folder`."""
-    found = []
+    """Every glass that is kept with these settings, or finished in `folder`."""
+    before, found = kept_before(KEPT, SETTINGS), []
     for glass in seed_by_seed(SEEDS):
         results = results_of(glass, folder)
         if "bond_switching" in results:
-            found.append(Found(glass, *(results[key] for key in ("elastic", "fracture", "bond_switching"))))
+            found.append(Found(glass, **_kept(results)))
+        elif glass.name in before:
+            found.append(Found(glass, **before[glass.name]))
     return found
+
+
+def _kept(results: dict[str, Any]) -> dict[str, Any]:
+    """Of results.json what the figures and tables need."""
+    fracture = ("energy_release", "toughness", "strength", "broken", "crack_area", "notch", "stress_strain")
+    elastic = ("C11", "C12", "C44", "young_modulus", "poisson_ratio", "athermal")
+    switched = results["bond_switching"]
+    return {
+        "elastic": {key: results["elastic"][key] for key in elastic},
+        "fracture": {key: results["fracture"][key] for key in fracture},
+        "bond_switching": {e: {kind: switched[kind][e]["values"] for kind in KINDS} for e in ("B", "P")},
+    }
 
 
 def trends(found: Sequence[Found]) -> list[Trend]:
@@ -145,19 +164,9 @@ def keep(found: Sequence[Found]) -> list[Trend]:
     """Write `mechanics.json` and `mechanics.png`."""
     lines = trends(found)
     draw(found, lines, FOLDER / "mechanics.png")
-    settings = {"elastic": ELASTIC, "fracture": FRACTURE, "supercell": [1, 2, 2]}
-    record(FOLDER / "mechanics.json", settings, [(one.glass, _kept(one)) for one in found], lines)
+    sections = ("elastic", "fracture", "bond_switching")
+    record(KEPT, SETTINGS, [(one.glass, {key: getattr(one, key) for key in sections}) for one in found], lines)
     return lines
-
-
-def _kept(one: Found) -> dict[str, Any]:
-    fracture = {
-        key: one.fracture[key]
-        for key in ("energy_release", "toughness", "strength", "broken", "crack_area", "notch", "stress_strain")
-    }
-    elastic = {key: one.elastic[key] for key in ("C11", "C12", "C44", "young_modulus", "poisson_ratio", "athermal")}
-    switched = {element: {kind: one.switched(element, kind).tolist() for kind in KINDS} for element in ("B", "P")}
-    return {"elastic": elastic, "fracture": fracture, "bond_switching": switched}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -165,8 +174,12 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(arguments[0] if arguments else "outputs/mechanics").resolve()
     settings = {f"elastic.{key}": value for key, value in ELASTIC.items()}
     settings |= {f"fracture.{key}": value for key, value in FRACTURE.items()}
-    run_studies(seed_by_seed(SEEDS), STAGES, settings, folder)
-    print_trends(keep(read(folder)))
+    missing = [glass for glass in seed_by_seed(SEEDS) if glass.name not in kept_before(KEPT, SETTINGS)]
+    try:
+        run_studies(missing, STAGES, settings, folder)
+    finally:
+        if found := read(folder):
+            print_trends(keep(found))
     return 0
 
 

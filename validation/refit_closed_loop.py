@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -159,10 +160,8 @@ def fitted(loop: Loop, method: optax.GradientTransformationExtraArgs, steps: int
         if found < goal:
             raise Reached
 
-    try:
+    with suppress(Reached):
         descend(loop.moving, [group], start, method, steps, watch)
-    except Reached:
-        pass
     return trace
 
 

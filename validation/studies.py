@@ -61,6 +61,18 @@ def results_of(glass: Glass, folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def kept_before(path: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `record` wrote to `path` of every glass by name, if it was measured with the same `settings`: a study whose
+    glasses take hours each can be made in parts."""
+    if not path.exists():
+        return {}
+    about = json.loads(path.read_text())
+    if about["settings"] != json.loads(json.dumps(dict(settings))):
+        return {}
+    own = ("name", "li2o", "seed")
+    return {one["name"]: {key: value for key, value in one.items() if key not in own} for one in about["glasses"]}
+
+
 def record(
     path: Path, settings: Mapping[str, Any], kept: Sequence[tuple[Glass, Mapping[str, Any]]], lines: Sequence[Trend]
 ) -> None:

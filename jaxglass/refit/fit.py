@@ -28,7 +28,8 @@ REST_FORCE = 1e-7  # eV/A, left in a glass at rest: its derivatives are good to 
 
 @dataclass(frozen=True)
 class Group:
-    """The glasses that stand for one target, and what fresh glasses add to them at rest; J_topo leads with parameters."""
+    """The glasses that stand for one target, and what fresh glasses add to them at rest; J_topo leads with
+    parameters."""
 
     target: Target
     basins: tuple[Basin, ...]

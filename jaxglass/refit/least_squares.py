@@ -1,6 +1,7 @@
 """Levenberg-Marquardt within a trust region as an optax transformation, so that it and Adam are driven alike.
 
-    minimise 1/2 |r + J d|^2 over |d| <= radius:    (J^T J + lambda) d = -J^T r, lambda >= 0 as large as the radius needs
+    minimise 1/2 |r + J d|^2 over |d| <= radius:    (J^T J + lambda) d = -J^T r, lambda >= 0 as large as the radius
+    needs
 
 r and J are whitened and hold the prior rows, z too is in units of its prior: the damping is the same in all directions
 that the data say nothing about (Levenberg 1944; Marquardt 1963; More 1978).
@@ -24,7 +25,8 @@ class TrustRegion(NamedTuple):
 
 
 def levenberg_marquardt(radius: float = 1.0) -> optax.GradientTransformationExtraArgs:
-    """`update(gradient, state, z, jacobian=J, residual=r)` gives the step; the caller resizes the radius (`resized`)."""
+    """`update(gradient, state, z, jacobian=J, residual=r)` gives the step; the caller resizes the radius
+    (`resized`)."""
 
     def init(_: Any) -> TrustRegion:
         return TrustRegion(jnp.asarray(float(radius)), jnp.zeros(()))
@@ -39,8 +41,8 @@ def levenberg_marquardt(radius: float = 1.0) -> optax.GradientTransformationExtr
 
 
 def resized(state: TrustRegion, fall: float, size: float) -> TrustRegion:
-    """The radius after a step of `size` that lowered 1/2 |r|^2 by `fall`: a quarter of it where the model was wrong, twice
-    where it was right and the step at the edge."""
+    """The radius after a step of `size` that lowered 1/2 |r|^2 by `fall`: a quarter of it where the model was
+    wrong, twice where it was right and the step at the edge."""
     ratio = fall / max(float(state.predicted), 1e-300)
     radius = float(state.radius)
     if ratio < 0.25:

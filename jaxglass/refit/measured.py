@@ -47,7 +47,8 @@ def grid(settings: ScatteringSettings, curve: MeasuredCurve, end: float) -> np.n
 def make_target(
     measured: MeasuredTarget, view: View, symbols: np.ndarray, sigma: float, density_sd: float, filtered: bool = True
 ) -> Target:
-    """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may err by."""
+    """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may
+    err by."""
     curve, transforms = measured.curve, view.transforms
     end = view.count * view.width
     density = float(number_density(measured.density, symbols))

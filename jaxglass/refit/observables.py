@@ -1,6 +1,7 @@
 """What a glass shows, as pure functions that can be differentiated in positions and cell: S(Q), D(r), T(r), density.
 
-    pair histogram H_ab -> g_ab -> S_ab -> S(Q) -> D(r) -> T(r)          (`analysis.pair_histogram`, `analysis.scattering`)
+    pair histogram H_ab -> g_ab -> S_ab -> S(Q) -> D(r) -> T(r)          (`analysis.pair_histogram`,
+    `analysis.scattering`)
 
 after the first arrow all is linear but for the density, so the matrices of one composition and one set of conventions
 are made once: a `View`.
@@ -50,15 +51,16 @@ class Curves(NamedTuple):
 def make_view(
     atoms: Mapping[str, int], settings: ScatteringSettings, shortest: float, r: np.ndarray | None = None
 ) -> View:
-    """For a glass of `atoms` (element -> number, in the order of its species) in cells whose half width is `shortest` (A)
-    or more; g ends there or at the settings' g_max. D on `r` (A) or the grid of the settings."""
+    """For a glass of `atoms` (element -> number, in the order of its species) in cells whose half width is
+    `shortest` (A) or more; g ends there or at the settings' g_max. D on `r` (A) or the grid of the settings."""
     count = int(min(shortest, settings.g_max) / settings.g_width) - 1
     transforms = make_transforms(settings, atoms, spline_knots(count, settings.g_width), r)
     return View(jax.tree.map(jnp.asarray, transforms), count, settings.g_width)
 
 
 def curves(view: View, species: Array, fractional: Array, cell: Array, index: Array | None = None) -> Curves:
-    """The curves of one structure; `index` (K, N): list of neighbours out to the last knot, all pairs where not given."""
+    """The curves of one structure; `index` (K, N): list of neighbours out to the last knot, all pairs where not
+    given."""
     kinds = len(view.transforms.weights)
     index = everyone(len(species)) if index is None else index
     g = partial_g(species, kinds, fractional, cell, index, view.count, view.width)

@@ -81,8 +81,8 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Iteration:
-    """One round: `z`, what fresh glasses of every target show, the `cost` of it with its `noise`, whether z was kept, and
-    the trust radius afterwards."""
+    """One round: `z`, what fresh glasses of every target show, the `cost` of it with its `noise`, whether z was
+    kept, and the trust radius afterwards."""
 
     number: int
     z: np.ndarray
@@ -93,38 +93,43 @@ class Iteration:
     radius: float
 
     def as_json(self) -> dict[str, Any]:
-        """For the file of the iteration."""
+        """For the file of the iteration; what is not a number is null."""
         fresh = [
             {
                 "target": one.target,
                 "glasses": one.glasses,
-                "n4": [one.n4, one.n4_error],
-                "curve": np.asarray(one.shown.curve).tolist(),
-                "curve_error": np.asarray(one.error.curve).tolist(),
-                "ln_density": [float(one.shown.ln_density), float(one.error.ln_density)],
+                "n4": _numbers([one.n4, one.n4_error]),
+                "curve": _numbers(one.shown.curve),
+                "curve_error": _numbers(one.error.curve),
+                "ln_density": _numbers([one.shown.ln_density, one.error.ln_density]),
             }
             for one in self.fresh
         ]
-        plain = {key: getattr(self, key) for key in ("number", "cost", "noise", "kept", "radius")}
-        return plain | {"z": self.z.tolist(), "fresh": fresh}
+        plain = {key: getattr(self, key) for key in ("number", "cost", "noise", "kept")}
+        return plain | {"radius": _numbers([self.radius])[0], "z": self.z.tolist(), "fresh": fresh}
+
+
+def _numbers(values) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in np.asarray(values, float)]
+
+
+def _array(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values])
 
 
 def iteration_from(values: dict[str, Any]) -> Iteration:
     """The inverse of `Iteration.as_json`."""
     nan = np.asarray(np.nan)
-    fresh = tuple(
-        Fresh(
-            one["target"],
-            Shown(np.array(one["curve"]), np.asarray(one["ln_density"][0]), nan, nan),
-            Shown(np.array(one["curve_error"]), np.asarray(one["ln_density"][1]), nan, nan),
-            *one["n4"],
-            one["glasses"],
-        )
-        for one in values["fresh"]
-    )
-    return Iteration(
-        values["number"], np.array(values["z"]), fresh, *(values[k] for k in ("cost", "noise", "kept", "radius"))
-    )
+    fresh = []
+    for one in values["fresh"]:
+        density, error = _array(one["ln_density"])
+        shown = Shown(_array(one["curve"]), density, nan, nan)
+        n4, n4_error = _array(one["n4"])
+        errors = Shown(_array(one["curve_error"]), error, nan, nan)
+        fresh.append(Fresh(one["target"], shown, errors, float(n4), float(n4_error), one["glasses"]))
+    radius = float(_array([values["radius"]])[0])
+    plain = (values[key] for key in ("cost", "noise", "kept"))
+    return Iteration(values["number"], np.array(values["z"]), tuple(fresh), *plain, radius)
 
 
 def fresh_glasses(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[Fresh, ...]:
@@ -157,8 +162,8 @@ def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[T
 
     fitted = [s for s in samples if not next(t for t in targets if t.name == s.start.target).hold_out]
     left_out = []
-    for k, sample in enumerate(fitted):
-        others = [s for j, s in enumerate(samples) if s is not sample]
+    for sample in fitted:
+        others = [s for s in samples if s is not sample]
         if any(s.start.target == sample.start.target for s in others):
             left_out.append(cost(others))
     n = len(left_out)
@@ -185,8 +190,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         kept = best is None or cost <= best.cost + np.hypot(noise, best.noise)
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
         watch(_line(iteration, problem))
-        last = number == problem.outer_steps
-        if last or (not last and np.isfinite(radius) and radius < SMALLEST_RADIUS):
+        if number == problem.outer_steps or radius < SMALLEST_RADIUS:
             done.append(_keep(problem, iteration, None))
             break
         at = iteration if kept else best
@@ -310,14 +314,20 @@ def next_z(folder: Path, done: Sequence[Iteration]) -> np.ndarray | None:
 def _line(iteration: Iteration, problem: Problem) -> str:
     verdict = "kept" if iteration.kept else "refused"
     shares = ", ".join(
-        f"{one.target} R {100 * _misfit(target, one):.1f} %, density {100 * (np.exp(one.shown.ln_density) / target.density - 1):+.2f} %"
+        f"{one.target} R {_misfit(target, one):.1f} %, density {_density_error(target, one):+.2f} %"
         for one, target in zip(iteration.fresh, problem.targets, strict=True)
     )
     return f"iteration {iteration.number}: cost {iteration.cost:.4g} +- {iteration.noise:.2g}, {verdict}; {shares}"
 
 
 def _misfit(target: Target, fresh: Fresh) -> float:
-    return float(np.linalg.norm(fresh.shown.curve - target.y) / np.linalg.norm(target.y))
+    """|curve - y|/|y| in %."""
+    return 100 * float(np.linalg.norm(fresh.shown.curve - target.y) / np.linalg.norm(target.y))
+
+
+def _density_error(target: Target, fresh: Fresh) -> float:
+    """In %."""
+    return 100 * float(np.exp(fresh.shown.ln_density) / target.density - 1)
 
 
 def _inner(progress: Progress) -> str:

@@ -46,7 +46,8 @@ class Parameter:
 
 
 def parameters(names: Sequence[str], sds: dict[str, float] | None = None) -> tuple[Parameter, ...]:
-    """The parameters called `names`; `sds` replaces prior widths by name. `ConfigError` for what does not go together."""
+    """The parameters called `names`; `sds` replaces prior widths by name. `ConfigError` for what does not go
+    together."""
     found, problems = [], []
     for name in names:
         kind, _, pair = name.partition(" ")

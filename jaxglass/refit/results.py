@@ -8,7 +8,9 @@ import jax
 import numpy as np
 from jax import Array
 
+from jaxglass.analysis.results.entries import measurement_entry
 from jaxglass.analysis.scattering import differential_correlation
+from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin, Shown
 from jaxglass.refit.fit import model
 from jaxglass.refit.observables import View
@@ -91,22 +93,21 @@ def _side(problem: Problem, view: View, target: Target, samples: Sequence[Sample
         floor_D, floor_T = misfits(view, wanted, b)
         floor = {"R_D": floor_D / np.sqrt(2), "R_T": floor_T / np.sqrt(2), "about": "half against half, over sqrt(2)"}
     density = float(np.exp(fresh.shown.ln_density))
-    scale = 100 / target.density
-    moduli = _moduli(problem, samples)
+    percent = 100 / target.density
     return {
         "curve": np.asarray(fresh.shown.curve).tolist(),
         "R_D": {"value": R_D, "spread_of_single_glasses": float(np.std([e[0] for e in each])), "unit": "1"},
         "R_T": {"value": R_T, "spread_of_single_glasses": float(np.std([e[1] for e in each])), "unit": "1"},
         "noise_floor": floor,
-        "density_error": {
-            "value": scale * (density - target.density),
-            "error": scale * density * float(fresh.error.ln_density),
-            "unit": "%",
-        },
-        "n4": {"value": fresh.n4, "error": fresh.n4_error, "unit": "1", "reason": SEEDS_ERROR},
-        **moduli,
+        "density_error": _entry(percent * (density - target.density), percent * density * fresh.error.ln_density, "%"),
+        "n4": _entry(fresh.n4, fresh.n4_error, "1"),
+        **_moduli(problem, samples),
         "glasses": fresh.glasses,
     }
+
+
+def _entry(value: float, error: float | np.ndarray, unit: str) -> dict[str, Any]:
+    return measurement_entry(Measurement(float(value), float(error), unit, SEEDS_ERROR))
 
 
 def _moduli(problem: Problem, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -123,10 +124,7 @@ def _moduli(problem: Problem, samples: Sequence[Sample]) -> dict[str, Any]:
     values = np.array(found)
     error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(3, np.nan)
     names = ("bulk_modulus", "shear_modulus", "young_modulus")
-    return {
-        name: {"value": float(v), "error": None if np.isnan(e) else float(e), "unit": "GPa", "reason": SEEDS_ERROR}
-        for name, v, e in zip(names, values.mean(0), error, strict=True)
-    }
+    return {name: _entry(v, e, "GPa") for name, v, e in zip(names, values.mean(0), error, strict=True)}
 
 
 def _followers(basin: Basin) -> Array:

@@ -43,8 +43,8 @@ class Start:
 
 @dataclass(frozen=True)
 class Sample:
-    """One fresh glass, the `number`-th of its ensemble: the last frame, what it shows at its temperature, and the share of
-    four-fold boron (or NaN)."""
+    """One fresh glass, the `number`-th of its ensemble: the last frame, what it shows at its temperature, and the
+    share of four-fold boron (or NaN)."""
 
     number: int
     start: Start

@@ -25,7 +25,8 @@ FRICTION = 20.0  # 1/ps: 50 fs, stronger than any thermostat of the protocols
 
 
 class Window(NamedTuple):
-    """Mean of the observable over a window (R,), its tangent (P, R), and the rms tangent of positions (P,) at its end."""
+    """Mean of the observable over a window (R,), its tangent (P, R), and the rms tangent of positions (P,) at its
+    end."""
 
     mean: Array
     tangent: Array

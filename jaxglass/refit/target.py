@@ -2,7 +2,8 @@
 
     r = [(curve - y)/sigma sqrt(dx q/pi),  (ln rho - ln rho*)/sd,  (ln K - ln K*)/sd,  (ln G - ln G*)/sd]
 
-x in steps dx; points closer than the transform can tell apart (pi/q: q the end of r for S(Q), of Q for D(r) and T(r)) are
+x in steps dx; points closer than the transform can tell apart (pi/q: q the end of r for S(Q), of Q for D(r) and
+T(r)) are
 not independent, so each counts dx q/pi of one. An unknown scale (1 +- 0.02) and flat background (0 +- 0.02) of the
 measured curve are fitted along, in closed form: with their columns N and unit priors, r -> (1 + N N^T)^(-1/2) r.
 """
@@ -20,9 +21,9 @@ MODULUS_SD = 0.03
 
 @dataclass(frozen=True)
 class Target:
-    """A glass of `li2o` mol % and its measured `quantity` (S_q, D_r, T_r): `y` (P,) on `x` (P,), standard errors `sigma`
-    (P,) that hold the model's own, `resolution` pi/q in units of x; `density` (atoms per A^3) with relative `density_sd`;
-    `bulk` and `shear` (GPa) or None. A target that is held out is shown but not fitted."""
+    """A glass of `li2o` mol % and its measured `quantity` (S_q, D_r, T_r): `y` (P,) on `x` (P,), standard errors
+    `sigma` (P,) that hold the model's own, `resolution` pi/q in units of x; `density` (atoms per A^3) with relative
+    `density_sd`; `bulk` and `shear` (GPa) or None. A target that is held out is shown but not fitted."""
 
     name: str
     li2o: float

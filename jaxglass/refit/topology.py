@@ -23,8 +23,8 @@ class Topology(NamedTuple):
 def regress(
     observed: np.ndarray, jacobians: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3
 ) -> Topology:
-    """J_topo from `observed` (M, R), exact `jacobians` (M, P, R) and `offsets` z_m - z (M, P), along `directions` (K, P),
-    orthonormal; `ridge` relative to the spread of the offsets."""
+    """J_topo from `observed` (M, R), exact `jacobians` (M, P, R) and `offsets` z_m - z (M, P), along `directions`
+    (K, P), orthonormal; `ridge` relative to the spread of the offsets."""
     rest = observed - np.einsum("mp,mpr->mr", offsets, jacobians)
     along = offsets @ directions.T
     design = np.concatenate([np.ones((len(along), 1)), along], 1)

@@ -2,8 +2,8 @@
 
     F = J^T J (data rows alone)        posterior covariance = (F + 1)^-1 in units of the priors (Laplace)
 
-An eigenvalue of F above 1 is a direction that the data know better than the prior did; one below is known from the prior
-alone. Indices: p parameters; m modes, best known first.
+An eigenvalue of F above 1 is a direction that the data know better than the prior did; one below is known from the
+prior alone. Indices: p parameters; m modes, best known first.
 """
 
 from collections.abc import Sequence

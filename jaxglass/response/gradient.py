@@ -69,7 +69,8 @@ def _pairs(plan: Plan, fractional: Array, cell: Array, index: Array) -> tuple[Ar
 
 
 def pair_energy(plan: Plan, potential: Potential, pairs: tuple[Array, Array], r2: Array) -> Array:
-    """V (eV) of `pairs` of species a, b at squared distances `r2`, all of one shape: Buckingham and screened Coulomb."""
+    """V (eV) of `pairs` of species a, b at squared distances `r2`, all of one shape: Buckingham and screened
+    Coulomb."""
     a, b = pairs
     r = jnp.sqrt(r2)
     qq = potential.coulomb_constant * potential.charges[a] * potential.charges[b]

@@ -2,8 +2,8 @@
 
     minimise m(y) = g.y + y.H y/2 within |y|_W <= radius,    |y|_W^2 = y.W y
 
-H is only applied; W^-1, the preconditioner, too. Where H has negative curvature, or at the edge, the step ends there: so
-it goes downhill from everywhere, and is Newton's near a minimum. Vectors are any pytree of arrays.
+H is only applied; W^-1, the preconditioner, too. Where H has negative curvature, or at the edge, the step ends
+there: so it goes downhill from everywhere, and is Newton's near a minimum. Vectors are any pytree of arrays.
 """
 
 from collections.abc import Callable

@@ -58,15 +58,14 @@ def rounds_figure(record: RunRecord) -> Drawing:
         cost.legend()
     parameters = found["parameters"]
     places = np.arange(len(parameters))[::-1]
-    values.barh(
-        places, [2 * p["prior_sd"] for p in parameters], left=[-p["prior_sd"] for p in parameters], color="#e5e5e5"
-    )
-    changes = [p["ln_change"]["value"] for p in parameters]
-    values.errorbar(changes, places, xerr=[p["ln_change"]["error"] for p in parameters], fmt="o", color=BLUE, capsize=3)
+    widths = np.array([p["prior_sd"] for p in parameters])
+    values.barh(places, 2 * widths, left=-widths, color="#e5e5e5")
+    changes, errors = ([p["ln_change"][key] for p in parameters] for key in ("value", "error"))
+    values.errorbar(changes, places, xerr=errors, fmt="o", color=BLUE, capsize=3)
     values.axvline(0, color="#bbbbbb", lw=0.8)
     values.set(xlabel="change of the logarithm")
     values.set_yticks(places, [p["name"] for p in parameters])
     return figure, (
-        f"Left: the whitened misfit of fresh glasses, with its standard error over them; round {found['best']} is kept. "
+        f"Left: the whitened misfit of fresh glasses, with its standard error; round {found['best']} is kept. "
         "Right: parameters with 1 sigma intervals of data and prior; grey: 1 sigma of the prior alone."
     )
