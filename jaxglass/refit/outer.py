@@ -187,7 +187,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         cost, noise = cost_and_noise(z, samples, targets)
         best = best_of(done)
         radius = done[-1].radius if done else float("nan")
-        kept = best is None or cost <= best.cost + np.hypot(noise, best.noise)
+        kept = best is None or bool(cost <= best.cost + np.hypot(noise, best.noise))
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
         watch(_line(iteration, problem))
         if number == problem.outer_steps or radius < SMALLEST_RADIUS:

@@ -47,7 +47,7 @@ def _targets(found: dict[str, Any]) -> str:
     words = (
         f"Fresh glasses of each potential: {scale['glasses']} of {scale['atoms']} atoms in all, cooled at "
         f"{number_text(scale['quench_rate_K_per_ps'])} K/ps; the potential is one for that rate. Its Buckingham "
-        "part ends with a C2 switch: it is not to be used truncated. Noise floor: half of the glasses against the other half. "
+        "part ends with a C2 switch: it is not to be used truncated. Noise floor: half of the glasses against the other. "
         "Moduli and N4 were not fitted unless they were given."
     )
     return scroll(table(head, rows)) + f'<p class="muted">{escape(words)}</p>'
@@ -62,8 +62,8 @@ def _information(found: dict[str, Any]) -> str:
     effective = number_text(known["effective_parameters"], 3)
     words = (
         f"{effective} of {len(rows)} directions are known from the data. Changes of logarithms relative to the "
-        "largest, information in units of the prior's. Intervals are at fixed topology and leave out what the form of the "
-        "potential cannot do; a small misfit alone does not show that the potential is right."
+        "largest, information in units of the prior's. Intervals are at fixed topology and leave out what the form of "
+        "the potential cannot do; a small misfit alone does not show that the potential is right."
     )
     shown = table(("Direction", "Information", "Known from"), rows)
     changes = [(p["name"], value_text(p["ln_change"]), number_text(p["prior_sd"])) for p in found["parameters"]]

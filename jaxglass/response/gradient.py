@@ -79,19 +79,18 @@ def pair_energy(plan: Plan, potential: Potential, pairs: tuple[Array, Array], r2
     return short + jnp.where(r < plan.coulomb_cutoff, coulomb, 0.0)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 2))
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _slope_over_distance(plan: Plan, potential: Potential, pairs: tuple[Array, Array], r2: Array) -> Array:
     """f = V'/r = 2 dV/d(r^2)."""
     return 2 * jax.jvp(partial(pair_energy, plan, potential, pairs), (r2,), (jnp.ones_like(r2),))[1]
 
 
 @partial(_slope_over_distance.defjvp, symbolic_zeros=True)
-def _(plan, pairs, primals, tangents):
+def _(plan, primals, tangents):
     """df = df/d(r^2) d(r^2) as one product, so that this factor is what a linearization keeps."""
-    potential, r2 = primals
-    d_potential, d_r2 = tangents
-    f = partial(_slope_over_distance, plan)
-    value = f(potential, pairs, r2)
+    potential, pairs, r2 = primals
+    d_potential, _, d_r2 = tangents
+    value = _slope_over_distance(plan, potential, pairs, r2)
     change = jnp.zeros_like(r2)
     if not isinstance(d_r2, SymbolicZero):
         change += jax.jvp(lambda r2: _plain(plan, potential, pairs, r2), (r2,), (jnp.ones_like(r2),))[1] * d_r2

@@ -121,26 +121,23 @@ def answer(
     return cg(hessian, force - force.mean(0), tol=RESIDUAL, maxiter=20 * len(force))[0]
 
 
+@jax.custom_jvp
 def rest_positions(rest: Rest, potential: Potential, cell: Array) -> Array:
     """Fractional coordinates (N, 3) of `rest`, with the derivatives they have as the minimum of `potential` and `cell`.
 
-    The value is that of `rest` whatever the arguments; derivatives of any order, forward mode.
+    The value is that of `rest` whatever the arguments; derivatives of any order, forward mode; `rest` is a constant.
     """
-    species, near = rest.system.species, rest.near
+    return rest.system.fractional
 
-    @jax.custom_jvp
-    def positions(potential: Potential, cell: Array) -> Array:
-        return rest.system.fractional
 
-    @positions.defjvp
-    def _(primals, tangents):
-        potential, cell = primals
-        x = positions(potential, cell)
+@rest_positions.defjvp
+def _(primals, tangents):
+    (rest, *where), (_, *change) = primals, tangents
+    potential, cell = where
+    x, species = rest_positions(rest, potential, cell), rest.system.species
 
-        def force(potential: Potential, cell: Array) -> Array:
-            return twin.forces(rest.plan, potential, species, x, cell, near, False).forces
+    def force(potential: Potential, cell: Array) -> Array:
+        return twin.forces(rest.plan, potential, species, x, cell, rest.near, False).forces
 
-        pull = jax.jvp(force, primals, tangents)[1]
-        return x, answer(rest.plan, potential, species, x, cell, near, pull) @ inverse(cell)
-
-    return positions(potential, cell)
+    pull = jax.jvp(force, tuple(where), tuple(change))[1]
+    return x, answer(rest.plan, potential, species, x, cell, rest.near, pull) @ inverse(cell)
