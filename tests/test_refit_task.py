@@ -1,20 +1,24 @@
-"""task=refit from end to end, with glasses that need no quench: the stored one, at rest under each trial potential."""
+"""The rounds of a refit, with glasses that need no quench: 96 atoms, cutoff 4 A, at rest under each potential."""
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
-from systems import glass_potential, stored_glass, within
+from systems import glass_potential, within
 
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.engine.plan import Plan, make_plan
 from jaxglass.errors import ConfigError
-from jaxglass.model.system import make_system
+from jaxglass.model.composition import Composition
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
 from jaxglass.parameters import default_settings, load_parameters
+from jaxglass.protocols.packing import random_packing
 from jaxglass.refit.basin import Shown
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.least_squares import levenberg_marquardt
@@ -31,7 +35,7 @@ TRUTH = np.array([0.4, -0.2])
 
 @dataclass(frozen=True)
 class AtRest:
-    """In place of quenches: the stored glass at rest, and a little noise that a seed decides."""
+    """In place of quenches: the atoms at rest, and a little noise that a seed decides."""
 
     plan: Plan
     views: dict[str, View]
@@ -49,26 +53,28 @@ class AtRest:
         return samples
 
 
-def make_problem(folder, rounds: int) -> Problem:
-    potential = replace(glass_potential(), switch=1.0)
-    glass = stored_glass().glass
-    system = make_system(
-        [potential.elements[s] for s in glass.species], glass.fractional, glass.cell, potential.elements
-    )
+@cache
+def small_glass() -> tuple[Potential, Plan, System]:
+    """16 Li, 12 B, 12 P, 56 O from a random packing, at rest."""
+    potential = replace(glass_potential(cutoff=4.0), switch=1.0)
+    system = random_packing(Composition({"Li": 16, "B": 12, "P": 12, "O": 56}, 40.0, 40.0), 2.2, 3)
     charges = np.asarray(potential.charges)[np.asarray(system.species)]
-    plan = make_plan(np.asarray(system.cell), charges, 8.0, 1e-6, "float64", None, 1.2)
-    system = settle(plan, potential, system, 1e-6).system
-    view = make_view(system.counts, ScatteringSettings(q_max=15.0), 8.0)
+    plan = make_plan(np.asarray(system.cell), charges, 4.0, 1e-6, "float64", None, 1.3)
+    return potential, plan, settle(plan, potential, system, 1e-6).system
+
+
+def make_problem(folder, rounds: int) -> Problem:
+    potential, plan, system = small_glass()
+    view = make_view(system.counts, ScatteringSettings(q_max=15.0), 4.5)
     starts = tuple(Start("40", 40.0, seed, system, potential) for seed in (0, 1))
     quench = AtRest(plan, {"40": view})
     true = moved(MOVING, potential, 40.0, jnp.asarray(TRUTH))
     clean = [s.shown for s in quench(starts, [true, true], folder)]
     S = np.mean([s.curve for s in clean], axis=0)
     Q = np.asarray(view.transforms.Q)
-    target = Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 8, float(np.exp(clean[0].ln_density)))
-    return Problem(
-        MOVING, (target,), starts, quench, plan, "implicit", levenberg_marquardt(1.0), rounds, 2, 4, 2, 0.1, folder
-    )
+    target = Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 4.5, float(np.exp(clean[0].ln_density)))
+    method = levenberg_marquardt(1.0)
+    return Problem(MOVING, (target,), starts, quench, plan, "implicit", method, rounds, 2, 4, 2, 0.1, folder)
 
 
 @pytest.fixture(scope="module")
