@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+import numpy as np
+
 from jaxglass.analysis.trend import Trend
 from jaxglass.config import Config, check_config, conf_folder
 from jaxglass.manifest import versions
@@ -83,9 +85,13 @@ def record(
         "settings": dict(settings),
         "glasses": [{"name": g.name, "li2o": g.li2o, "seed": g.seed, **entries} for g, entries in kept],
         "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
-        "trends": [asdict(line) | {"found": line.found} for line in lines],
+        "trends": [
+            asdict(line)
+            | {"error": [error if np.isfinite(error) else None for error in line.error], "found": line.found}
+            for line in lines
+        ],
     }
-    path.write_text(json.dumps(about, indent=1) + "\n")
+    path.write_text(json.dumps(about, indent=1, allow_nan=False) + "\n")
 
 
 def print_trends(lines: Sequence[Trend]) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxglass.model.potential import Potential
@@ -17,6 +18,8 @@ from jaxglass.refit.parameters import Parameter, moved
 from jaxglass.response.minimum import Rest
 from jaxglass.response.stiffness import followers, relaxed_moduli
 from jaxglass.response.zero_pressure import at_rest
+
+Values = Array | np.ndarray
 
 
 @pytree
@@ -43,10 +46,10 @@ class Shown(NamedTuple):
     """What is compared with measurements: the `curve` (P,), the logarithm of the density (atoms per A^3) and of K and G
     (GPa; NaN where they are not computed)."""
 
-    curve: Array
-    ln_density: Array
-    ln_bulk: Array
-    ln_shear: Array
+    curve: Values
+    ln_density: Values
+    ln_bulk: Values
+    ln_shear: Values
 
 
 def show(quantity: str, moving: Sequence[Parameter], basin: Basin, z: Array) -> Shown:

@@ -128,8 +128,8 @@ def iteration_from(values: dict[str, Any]) -> Iteration:
         errors = Shown(_array(one["curve_error"]), error, nan, nan)
         fresh.append(Fresh(one["target"], shown, errors, float(n4), float(n4_error), one["glasses"]))
     radius = float(_array([values["radius"]])[0])
-    plain = (values[key] for key in ("cost", "noise", "kept"))
-    return Iteration(values["number"], np.array(values["z"]), tuple(fresh), *plain, radius)
+    cost, noise, kept = (values[key] for key in ("cost", "noise", "kept"))
+    return Iteration(values["number"], np.array(values["z"]), tuple(fresh), cost, noise, kept, radius)
 
 
 def fresh_glasses(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[Fresh, ...]:

@@ -66,7 +66,7 @@ def parameters(names: Sequence[str], sds: dict[str, float] | None = None) -> tup
     return tuple(found)
 
 
-def moved(moving: Sequence[Parameter], start: Potential, li2o: float, z: Array) -> Potential:
+def moved(moving: Sequence[Parameter], start: Potential, li2o: float | Array, z: Array) -> Potential:
     """`start` moved by `z` (P,), for a glass of `li2o` mol %; differentiable in z."""
     ln_A, ln_rho = jnp.log(jnp.where(start.A > 0, start.A, 1.0)), jnp.log(start.rho)
     bonds, ln_C, ln_q = jnp.asarray(_bond_lengths(start.elements)), jnp.zeros_like(start.C), jnp.zeros(())
@@ -115,4 +115,6 @@ def _pair_table(elements: tuple[str, ...], pair: str) -> np.ndarray:
 
 def _bond_lengths(elements: tuple[str, ...]) -> np.ndarray:
     """r_b of every pair (S, S), 1 A where none is known: V and rho of those do not move."""
-    return 1.0 + sum((length - 1.0) * _pair_table(elements, pair) for pair, length in BOND_LENGTH.items())
+    known = (length * _pair_table(elements, pair) for pair, length in BOND_LENGTH.items())
+    table = np.sum(list(known), axis=0)
+    return np.where(table > 0, table, 1.0)

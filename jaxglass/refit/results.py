@@ -93,13 +93,13 @@ def _side(problem: Problem, view: View, target: Target, samples: Sequence[Sample
         floor_D, floor_T = misfits(view, wanted, b)
         floor = {"R_D": floor_D / np.sqrt(2), "R_T": floor_T / np.sqrt(2), "about": "half against half, over sqrt(2)"}
     density = float(np.exp(fresh.shown.ln_density))
-    percent = 100 / target.density
+    percent, spread = 100 / target.density, density * float(fresh.error.ln_density)
     return {
         "curve": np.asarray(fresh.shown.curve).tolist(),
         "R_D": {"value": R_D, "spread_of_single_glasses": float(np.std([e[0] for e in each])), "unit": "1"},
         "R_T": {"value": R_T, "spread_of_single_glasses": float(np.std([e[1] for e in each])), "unit": "1"},
         "noise_floor": floor,
-        "density_error": _entry(percent * (density - target.density), percent * density * fresh.error.ln_density, "%"),
+        "density_error": _entry(percent * (density - target.density), percent * spread, "%"),
         "n4": _entry(fresh.n4, fresh.n4_error, "1"),
         **_moduli(problem, samples),
         "glasses": fresh.glasses,

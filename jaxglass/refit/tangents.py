@@ -62,8 +62,8 @@ def window(
     every: int,
     key: Array,
     z: Array,
-) -> Array:
-    """Mean (R,) of the observable every `every` steps of `steps`, from `system`; differentiable forward in z."""
+) -> tuple[Array, Array]:
+    """Mean (R,) of the observable every `every` of `steps` steps from `system`, and the last positions; forward in z."""
     step = partial(damped_step, force, system, units.BOLTZMANN * temperature, timestep)
 
     def stretch(carry, keys):

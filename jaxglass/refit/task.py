@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from jaxglass.config import Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import RunDirectory
@@ -48,5 +50,6 @@ def _run(config: Config, directory: RunDirectory) -> None:
     [moved] = problem.potentials([start], best.z)
     potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, best.z)
     system = start.system
-    write_input(moved, system.species, system.fractional, system.cell, directory.path / "lammps")
+    species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
+    write_input(moved, species, fractional, cell, directory.path / "lammps")
     print(f"refitted potential: {directory.path / POTENTIAL_FILE}")

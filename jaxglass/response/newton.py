@@ -7,29 +7,29 @@ there: so it goes downhill from everywhere, and is Newton's near a minimum. Vect
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-Vector = TypeVar("Vector")
+Vector = Any  # any pytree of arrays
 TINY = 1e-300
 
 
 class Step(NamedTuple):
     """The `step`, its `size` |step|_W, by how much the model falls (`predicted`), and how often H was applied."""
 
-    step: object
+    step: Vector
     size: Array
     predicted: Array
     applied: Array
 
 
 class _Search(NamedTuple):
-    y: object  # so far
-    r: object  # g + H y
-    p: object  # direction
+    y: Vector  # so far
+    r: Vector  # g + H y
+    p: Vector  # direction
     rz: Array  # r.W^-1 r
     yy: Array  # y.W y
     yp: Array
@@ -40,7 +40,7 @@ class _Search(NamedTuple):
 
 def dot(a: Vector, b: Vector) -> Array:
     """Sum over all entries of the product."""
-    return sum(jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return jnp.asarray(sum(jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)))
 
 
 def along(y: Vector, t: Array, p: Vector) -> Vector:
