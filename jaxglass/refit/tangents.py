@@ -63,7 +63,7 @@ def window(
     key: Array,
     z: Array,
 ) -> tuple[Array, Array]:
-    """Mean (R,) of the observable every `every` of `steps` steps from `system`, and the last positions; forward in z."""
+    """Mean (R,) of the observable, every `every` of `steps` steps from `system`, and the last positions."""
     step = partial(damped_step, force, system, units.BOLTZMANN * temperature, timestep)
 
     def stretch(carry, keys):
