@@ -9,6 +9,7 @@ eV/A^3, tension positive. Its pressure lacks the background of a charged cell, s
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,32 @@ class Settings:
     ranks: int = 1
 
 
+@dataclass(frozen=True)
+class Program:
+    """A LAMMPS executable; its `flags` replace the style suffix that a run would choose (None: the run chooses)."""
+
+    path: str
+    flags: tuple[str, ...] | None = None
+
+    @property
+    def version(self) -> str:
+        """As it names itself, for example "22 Jul 2025 - Update 4"; `LammpsError` when it does not start."""
+        try:
+            said = _start([self.path, "-h"]).stdout
+        except OSError as error:
+            raise LammpsError(f"{self.path} does not start: {error}") from error
+        found = re.search(r"Massively Parallel Simulator - (.+)", said)
+        if found is None:
+            raise LammpsError(f"{self.path} does not say which LAMMPS it is")
+        return found[1].strip()
+
+    def options(self, suffix: str) -> list[str]:
+        """Flags of a run that would choose the style `suffix`."""
+        if self.flags is not None:
+            return list(self.flags)
+        return ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
+
+
 class LammpsError(ResourceError):
     """LAMMPS stopped; the message is its own."""
 
@@ -66,17 +93,25 @@ def executable() -> str | None:
     return _program("lmp")
 
 
+def program() -> Program:
+    """What runs are made with: `JAXGLASS_LMP` and `JAXGLASS_LMP_FLAGS` of the environment, else `executable`."""
+    path = os.environ.get("JAXGLASS_LMP")
+    if path:
+        return Program(path, tuple(shlex.split(os.environ.get("JAXGLASS_LMP_FLAGS", ""))))
+    return Program(executable() or "lmp")
+
+
 def available() -> str | None:
     """None when LAMMPS can run, otherwise the reason why not."""
-    program = executable()
-    if program is None:
+    path = executable()
+    if path is None:
         return "no lmp executable beside Python or on PATH (pip install 'jaxglass[validation]')"
     try:
-        listing = _start([program, "-h"]).stdout
+        listing = _start([path, "-h"]).stdout
     except OSError as error:
-        return f"{program} does not start: {error}"
+        return f"{path} does not start: {error}"
     missing = [style for style in ("coul/long", "table", "ewald", "pppm") if style not in listing.split()]
-    return f"{program} lacks {', '.join(missing)}" if missing else None
+    return f"{path} lacks {', '.join(missing)}" if missing else None
 
 
 def mpi_launcher() -> str | None:
@@ -283,14 +318,14 @@ def write_structure(
     return rotation
 
 
-def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1) -> str:
-    """Run an input script in `folder` on `ranks` processes of one thread and return the log.
+def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1, by: Program | None = None) -> str:
+    """Run an input script in `folder` on `ranks` processes of one thread and return the log; `program()` unless `by`.
 
     `LammpsError` when LAMMPS stops or more than one rank is asked for and there is no mpiexec.
     """
     (folder / "in.lammps").write_text("\n".join(lines) + "\n")
-    options = ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
-    command = [executable() or "lmp", "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *options]
+    by = by or program()
+    command = [by.path, "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *by.options(suffix)]
     if ranks > 1:
         launcher = mpi_launcher()
         if launcher is None:
@@ -309,13 +344,21 @@ _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
 def dynamics_lines(
-    potential: Potential, settings: Settings, kspace: str = PPPM, before_forces: Sequence[str] = ()
+    potential: Potential,
+    settings: Settings,
+    kspace: str = PPPM,
+    before_forces: Sequence[str] = (),
+    tables: Path | None = None,
+    points: int = TABLE_POINTS,
 ) -> list[str]:
-    """Commands that read structure.data and make it ready to run: buck/coul/long without core, lists, steps of 1 fs."""
+    """Commands that read structure.data and make it ready to run: interactions, lists, steps of 1 fs.
+
+    buck/coul/long, which has no core; with a folder for `tables` the whole potential comes from files written there.
+    """
     return [
         *_structure_lines(),
         *before_forces,
-        *_interaction_lines(potential, settings.coulomb_cutoff, kspace, None),
+        *_interaction_lines(potential, settings.coulomb_cutoff, kspace, tables, points),
         f"neighbor {settings.skin} bin",
         "neigh_modify delay 0 every 1 check yes",
         "timestep 0.001",
