@@ -130,6 +130,7 @@ def static(
     tables: bool = True,
     points: int = TABLE_POINTS,
     coulomb_bits: int = 0,
+    by: Program | None = None,
 ) -> LammpsEvaluation:
     """Energy, forces and stress of one structure from `run 0`.
 
@@ -148,7 +149,7 @@ def static(
             "write_dump all custom forces.txt id fx fy fz modify sort id format float %.17g",
             'print "' + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE)) + '" file thermo.txt screen no',
         ]
-        log = run(lines, folder)
+        log = run(lines, folder, by=by)
         thermo = np.loadtxt(folder / "thermo.txt")
         forces = np.loadtxt(folder / "forces.txt", skiprows=9)[:, 1:]
     xx, yy, zz, yz, xz, xy = -thermo[1:] / BAR_LAMMPS
@@ -198,9 +199,7 @@ def nve_energies(
     """Total energy (eV) every `sample` steps of 1 fs at constant energy from `velocities` (N, 3) in A/ps, pppm 1e-5."""
     with _folder(None) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
-        lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
-        with open(folder / "structure.data", "a") as file:
-            file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
+        write_velocities(velocities, rotation, folder / "structure.data")
         run(
             [
                 *dynamics_lines(potential, settings),
@@ -316,6 +315,13 @@ def write_structure(
         lines.append(f"{i + 1} {s + 1} {q:.17g} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}")
     path.write_text("\n".join(lines) + "\n")
     return rotation
+
+
+def write_velocities(velocities: np.ndarray, rotation: np.ndarray, path: Path) -> None:
+    """Append `velocities` (N, 3) in A/ps to what `write_structure` wrote, with the rotation it returned."""
+    lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
+    with open(path, "a") as file:
+        file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
 
 
 def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1, by: Program | None = None) -> str:

@@ -1,8 +1,8 @@
 """What need not be run twice: results by the hash of everything they depend on.
 
-A LAMMPS run depends on its input script, the files beside it, the LAMMPS version and its flags; a run of jaxglass on its
-settings and the source of the package. A folder or file under its hash appears only when the run has ended, so a run
-that was interrupted is made again and nothing else.
+A LAMMPS run depends on its input script, the files beside it, the LAMMPS version and its flags; a run of jaxglass on
+its settings and the source of the package. A folder or file under its hash appears only when the run has ended: what
+was interrupted is made again, and nothing else.
 """
 
 import hashlib
@@ -17,11 +17,13 @@ from functools import cache as once
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 import jaxglass
 from jaxglass import lammps
 from jaxglass.config import conf_folder
+from validation.samples import Sample
 
 DONE = "done.json"
 HASH = 16  # hexadecimal digits of a name
@@ -34,7 +36,7 @@ class Cache:
     folder: Path
     by: lammps.Program
 
-    def lammps(self, prepare: Callable[[Path], Sequence[str]], suffix: str = "") -> Path:
+    def run(self, prepare: Callable[[Path], Sequence[str]], suffix: str = "") -> Path:
         """The folder of a finished run of the script that `prepare` returns, with the files it writes beside it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="running-") as name:
@@ -54,21 +56,39 @@ class Cache:
             table.unlink()  # megabytes that the hash stands for
         return home
 
+    def static(self, sample: Sample, kspace: str, tables: bool = True) -> lammps.LammpsEvaluation:
+        """`lammps.static` of a sample."""
+        structure = [np.asarray(x) for x in (sample.system.species, sample.system.fractional, sample.system.cell)]
+        leaves = [np.asarray(x) for x in jax.tree.leaves((sample.potential, structure))]
+        content = hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
+        key = _digest([content, kspace, str(tables), _version(self.by), *self.by.options("")])
+
+        def make() -> dict[str, np.ndarray]:
+            found = lammps.static(sample.potential, *structure, kspace=kspace, tables=tables, by=self.by)
+            return {name: np.asarray(value) for name, value in found._asdict().items()}
+
+        found = _kept(self.folder / f"static-{key}.npz", make)
+        return lammps.LammpsEvaluation(float(found["energy"]), found["forces"], found["stress"], float(found["alpha"]))
+
     def arrays(self, name: str, settings: Any, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """What `make` returns, made once for these `settings` (JSON) and this source of jaxglass."""
         path = self.folder / f"{name}-{_digest([name, json.dumps(settings, sort_keys=True), source_hash()])}.npz"
-        if not path.exists():
-            found = make()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial.npz")
-            np.savez_compressed(partial, **found)
-            partial.rename(path)
-        with np.load(path, allow_pickle=False) as kept:
-            return {key: kept[key] for key in kept.files}
+        return _kept(path, make)
 
     def directory(self, name: str, settings: Any) -> Path:
         """Where a run of jaxglass with these `settings` lives, which continues by itself."""
         return self.folder / f"{name}-{_digest([name, json.dumps(settings, sort_keys=True), source_hash()])}"
+
+
+def _kept(path: Path, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    if not path.exists():
+        found = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **found)  # type: ignore[arg-type]
+        partial.rename(path)
+    with np.load(path, allow_pickle=False) as kept:
+        return {key: kept[key] for key in kept.files}
 
 
 @once

@@ -1,8 +1,9 @@
 """The protocols of the paper as LAMMPS scripts: atoms, potential, stages and strain steps of jaxglass.
 
-A melt needs the whole potential, core splice included, so stages (`stages_script`) use tables. For glasses: Coulomb `pppm`, Buckingham `buck/coul/long`, three times as fast as tables: it lacks the core splice, which no pair of a
-glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Stress is in GPa, tension positive, averaged over every step of a stage as
-`fix ave/time 1 N N` of the pressure.
+A melt needs the whole potential, core splice included, so stages (`stages_script`) use tables. Glasses have Coulomb
+`pppm` and Buckingham `buck/coul/long`, three times as fast as fine tables: it lacks the splice, which no pair of a
+glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Stress is in GPa, tension positive, averaged over every step of a stage
+as `fix ave/time 1 N N` of the pressure.
 """
 
 from collections.abc import Sequence
@@ -127,14 +128,20 @@ def nvt_dump(
 
 
 def stages_script(
-    potential: Potential, system: System, stages: Sequence[Stage], seed: int, folder: Path, every: int = INTERVAL
+    potential: Potential,
+    system: System,
+    stages: Sequence[Stage],
+    seed: int,
+    folder: Path,
+    every: int = INTERVAL,
+    kspace: str = lammps.PPPM,
 ) -> list[str]:
-    """The script of `stages` from `system`, tables and Coulomb `pppm`; writes what it reads into `folder`.
+    """The script of `stages` from `system` and its momenta, tables and Coulomb `kspace`; writes its files to `folder`.
 
     Each stage writes NAME.txt: step, temperature (K), potential energy (eV), pressure (bar), density (g/cm3) every
     `every` steps; a stage that records also NAME.dump. Stages: minimise, nve, nvt and npt (isotropic), steps of 1 fs.
     """
-    lines = [*_start(potential, system, folder, lammps.PPPM, tables=True), "thermo_modify norm no"]
+    lines = [*_start(potential, system, folder, kspace, tables=True), "thermo_modify norm no"]
     for stage in stages:
         lines += _stage(stage, seed, potential.elements, every)
     return lines
@@ -181,7 +188,10 @@ def _start(
     """Commands that read the atoms and define the forces between them."""
     folder.mkdir(parents=True, exist_ok=True)
     species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
-    lammps.write_structure(potential, species, fractional, cell, folder / "structure.data")
+    rotation = lammps.write_structure(potential, species, fractional, cell, folder / "structure.data")
+    momenta = np.asarray(system.momenta)
+    if tables and momenta.any():  # the others draw their own velocities
+        lammps.write_velocities(momenta / np.asarray(system.masses)[:, None], rotation, folder / "structure.data")
     settings = TABLED if tables else FASTEST
     return [
         *lammps.dynamics_lines(potential, settings, kspace, before_forces, folder if tables else None, POINTS),
