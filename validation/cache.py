@@ -56,15 +56,24 @@ class Cache:
             table.unlink()  # megabytes that the hash stands for
         return home
 
-    def static(self, sample: Sample, kspace: str, tables: bool = True) -> lammps.LammpsEvaluation:
+    def static(
+        self, sample: Sample, kspace: str, tables: bool = True, coulomb_cutoff: float = lammps.COULOMB_CUTOFF
+    ) -> lammps.LammpsEvaluation:
         """`lammps.static` of a sample."""
         structure = [np.asarray(x) for x in (sample.system.species, sample.system.fractional, sample.system.cell)]
         leaves = [np.asarray(x) for x in jax.tree.leaves((sample.potential, structure))]
         content = hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
-        key = _digest([content, kspace, str(tables), _version(self.by), *self.by.options("")])
+        key = _digest([content, kspace, str(tables), str(coulomb_cutoff), _version(self.by), *self.by.options("")])
 
         def make() -> dict[str, np.ndarray]:
-            found = lammps.static(sample.potential, *structure, kspace=kspace, tables=tables, by=self.by)
+            found = lammps.static(
+                sample.potential,
+                *structure,
+                kspace=kspace,
+                coulomb_cutoff=coulomb_cutoff,
+                tables=tables,
+                by=self.by,
+            )
             return {name: np.asarray(value) for name, value in found._asdict().items()}
 
         found = _kept(self.folder / f"static-{key}.npz", make)

@@ -18,13 +18,8 @@ from validation.suite import Outcome
 from validation.verdict import Verdict
 
 FOLDER = Path(__file__).parent
-KEPT = ("trends", "mechanics", "diffusion", "mechanics_lammps", "lammps_diffusion", "drift")
-    "trends.json",
-    "mechanics.json",
-    "diffusion.json",
-    "mechanics_lammps.json",
-    "lammps_diffusion.json",
-    "drift.json",
+KEPT = tuple(
+    f"{name}.json" for name in ("trends", "mechanics", "diffusion", "mechanics_lammps", "lammps_diffusion", "drift")
 )
 MARK = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.NOT_COMPARABLE: "not comparable"}
 NUMBERS = "Our values: means over seeds with standard errors, from 38 to 45 mol % Li₂O, of the glass library."
@@ -96,7 +91,7 @@ class Contents:
     @property
     def hashes(self) -> list[tuple[str, str]]:
         """Versions, and SHA-256 of the sources and of what the numbers were read from."""
-        files = {name: hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() for name in map("{}.json".format, KEPT) if _there(name)}
+        files = {name: hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() for name in KEPT if _there(name)}
         known = {"date": date.today().isoformat(), "LAMMPS": self.lammps, **versions()}
         return [*known.items(), ("sources of jaxglass", source_hash()), *files.items()]
 

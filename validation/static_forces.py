@@ -2,7 +2,7 @@
 
 Exact sums: Ewald here (float64), `ewald 1e-10` there, Buckingham part from tables and, as no pair of a glass enters the
 core, from `buck/coul/long`. What is left between them is LAMMPS's erfc, known exactly (`lammps.erfc_error`). Meshes:
-the forces of the dynamics here (float32), `pppm 1e-5` there, each against the exact ones.
+the forces of the dynamics here (float32), `pppm 1e-5` with the cutoff of its dynamics there, each against the exact ones.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from jaxglass import lammps
 from jaxglass.engine.energy import Evaluation, evaluate
 from jaxglass.units import BAR_LAMMPS, COULOMB
 from validation.bench import Bench, Control
+from validation.lammps_protocols import TABLED
 from validation.sampled_run import SampledRun
 from validation.samples import Sample, library_glass, supercell, with_wrong_potential
 from validation.verdict import Check, Finding
@@ -45,7 +46,7 @@ def exact_sums(bench: Bench, sample: Sample) -> Finding:
 def meshes(bench: Bench, sample: Sample) -> Finding:
     """Each mesh against LAMMPS's exact sum."""
     tabled = bench.beside(bench.cache.static, sample, EWALD)
-    theirs = bench.beside(bench.cache.static, sample, lammps.PPPM)
+    theirs = bench.beside(bench.cache.static, sample, lammps.PPPM, True, TABLED.coulomb_cutoff)
     given = _given(bench, sample)
     ours = np.asarray(SampledRun(given, "nve", 300.0).state.forces)
     exact = tabled.result().forces
