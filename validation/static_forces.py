@@ -2,7 +2,8 @@
 
 Exact sums: Ewald here (float64), `ewald 1e-10` there, Buckingham part from tables and, as no pair of a glass enters the
 core, from `buck/coul/long`. What is left between them is LAMMPS's erfc, known exactly (`lammps.erfc_error`). Meshes:
-the forces of the dynamics here (float32), `pppm 1e-5` with the cutoff of its dynamics there, each against the exact ones.
+the forces of the dynamics here (float32), `pppm 1e-5` with the cutoff of its dynamics there, each against the exact
+ones.
 """
 
 from collections.abc import Callable
