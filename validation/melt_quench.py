@@ -1,0 +1,172 @@
+"""Melt and quench by both programs: the same composition, number of atoms and schedule, seeds of their own.
+
+Here `task=ensemble`, a command of its own that continues where it was stopped; there one LAMMPS run per seed, kept when
+it has ended. Both are measured by `analyse_structure` on frames of the last stage. A seed is one sample: errors are
+standard errors over seeds, which no fluctuation of a single glass enters.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+
+from jaxglass.analysis.pair_distribution import PairDistribution, pair_distribution
+from jaxglass.analysis.structure import analyse_structure
+from jaxglass.model.pair_list import pair_list
+from jaxglass.model.potential import Potential, splice
+from jaxglass.model.trajectory import Trajectory
+from jaxglass.simulation.directory import RunDirectory
+from jaxglass.study import read_trajectory as frames_of_run
+from jaxglass.trajectories import read_trajectory
+from validation.bench import Bench, Sizes
+from validation.lammps_protocols import TABLED, read_samples, stages_script
+from validation.samples import ELEMENTS, packed
+from validation.verdict import Check, Finding, mean_over_seeds, means_agree
+
+LI2O = 38.0
+LAST = "relax_npt"
+THEIR_SEEDS = 1000  # of LAMMPS: these and following, so that no start is used twice
+DENSITY_ERROR = 0.5e-2  # combined, of the density: 1 % is then two errors, what counts as resolved everywhere here
+BONDS = ("P-O", "B-O", "Li-O")
+PEAKS = (("P", "O"), ("B", "O"), ("Li", "O"), ("O", "O"))
+
+
+@dataclass(frozen=True)
+class Made:
+    """One glass: its frames, and its mean potential energy (eV/atom) over the last stage."""
+
+    frames: Trajectory
+    energy: float
+
+
+def melt_and_quench(bench: Bench) -> Finding:
+    """Density, coordination, bond lengths, peaks of g(r) and energies over the seeds of each program."""
+    seeds = range(bench.sizes.seeds)
+    pending = [bench.beside(by_lammps, bench, seed) for seed in seeds]
+    theirs = []
+    for seed, one in enumerate(pending):
+        theirs.append(one.result())
+        bench.say(f"  melt-quench: LAMMPS {seed + 1} of {len(seeds)} glasses")
+    bench.say(f"  melt-quench: jaxglass, {len(seeds)} glasses as lanes of one program")
+    return compared(by_jaxglass(bench), theirs, packed(LI2O, bench.sizes.n_atoms, 2.3, 0).potential)
+
+
+def compared(ours: list[Made], theirs: list[Made], potential: Potential) -> Finding:
+    """The finding from glasses of both programs."""
+    rows = [[measured(made, potential) for made in side] for side in (ours, theirs)]
+    checks = []
+    for name in rows[0][0]:
+        here, there = (mean_over_seeds([row[name] for row in side]) for side in rows)
+        checks.append(means_agree(name, UNITS.get(name.split(" of ")[0], "A"), here, there))
+        if name == "density":
+            error = float(np.hypot(here.error, there.error)) / there.value
+            checks.append(Check("error of the density", error, DENSITY_ERROR, "relative"))
+    return Finding(tuple(checks))
+
+
+UNITS = {"density": "g/cm3", "N4": "1", "coordination": "1", "energy": "eV/atom"}
+
+
+def measured(made: Made, potential: Potential) -> dict[str, float]:
+    """Every quantity that is compared, of one glass."""
+    structure = analyse_structure(made.frames)
+    found = {"density": structure.density.value, "N4": structure.n4.value}
+    found |= {f"coordination of {e}": structure.coordination[e].mean.value for e in ("B", "Li")}  # P has 4 in all
+    found |= {f"length of {pair}": structure.bond_lengths[pair].value for pair in BONDS}
+    curves = pair_distribution(made.frames, 4.0)
+    found |= {f"g(r) peak of {a}-{b}": peak(curves, a, b) for a, b in PEAKS}
+    found |= {"energy of all": made.energy}
+    found |= {f"energy of {pair}": value for pair, value in buckingham_energies(made.frames, potential).items()}
+    return {name: np.nan if value is None else float(value) for name, value in found.items()}
+
+
+def peak(curves: PairDistribution, a: str, b: str) -> float:
+    """Position (A) of the first peak: centre of gravity of g(r) about its maximum, above half of it."""
+    g = curves.partials[(a, b)] if (a, b) in curves.partials else curves.partials[(b, a)]
+    top = int(np.argmax(g))
+    low, high = top, top
+    while low > 0 and g[low - 1] > g[top] / 2:
+        low -= 1
+    while high < len(g) - 1 and g[high + 1] > g[top] / 2:
+        high += 1
+    part = slice(low, high + 1)
+    return float(np.sum(g[part] * curves.r[part]) / np.sum(g[part]))
+
+
+def buckingham_energies(frames: Trajectory, potential: Potential) -> dict[str, float]:
+    """A exp(-r/rho) - C/r^6 (eV/atom) of every pair of species that has one, mean over `frames` of a glass."""
+    A, rho, C = (np.asarray(x) for x in (potential.A, potential.rho, potential.C))
+    core = np.asarray(splice(potential).r0)
+    total: dict[str, float] = {}
+    for fractional, cell in zip(frames.fractional, frames.cell, strict=True):
+        pairs = pair_list(fractional, cell, potential.cutoff)
+        r = np.linalg.norm(pairs.vectors(fractional, cell), axis=1)
+        species = np.sort([frames.species[pairs.i], frames.species[pairs.j]], axis=0)
+        for a, b in combinations_with_replacement(range(len(potential.elements)), 2):
+            if A[a, b] == 0:
+                continue
+            d = r[(species[0] == a) & (species[1] == b)]
+            assert d.min() > core[a, b], "a pair inside the core has another energy"
+            energy = np.sum(A[a, b] * np.exp(-d / rho[a, b]) - C[a, b] / d**6)
+            name = f"{potential.elements[a]}-{potential.elements[b]}"
+            total[name] = total.get(name, 0.0) + float(energy) / len(frames.species) / len(frames.cell)
+    return total
+
+
+def by_lammps(bench: Bench, seed: int) -> Made:
+    """One seed."""
+    sizes = bench.sizes
+    sample = packed(LI2O, sizes.n_atoms, sizes.schedule.start_density, THEIR_SEEDS + seed)
+
+    def script(folder: Path) -> list[str]:
+        return stages_script(sample.potential, sample.system, sizes.schedule.stages(), seed, folder)
+
+    folder = bench.cache.run(script, TABLED.suffix)
+    frames = read_trajectory(folder / f"{LAST}.dump")
+    energy = read_samples(folder, LAST)["potential_energy"].mean() / len(frames.species)
+    return Made(_sorted(frames), float(energy))
+
+
+def by_jaxglass(bench: Bench) -> list[Made]:
+    """All seeds, made or continued in the cache folder."""
+    settings = overrides(bench.sizes)
+    folder = bench.cache.directory("melt-quench", settings)
+    log = folder.with_suffix(".log")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        command = [sys.executable, "-m", "jaxglass", *settings, f"hydra.run.dir={folder.resolve()}"]
+        subprocess.run(command, check=True, stdout=file, stderr=file, env=os.environ)
+    return [_made(path.parent) for path in sorted(folder.glob("*/glass.extxyz"))]
+
+
+def overrides(sizes: Sizes) -> list[str]:
+    """The command line of the ensemble."""
+    protocol = {f"protocol.{key}": value for key, value in asdict(sizes.schedule).items()}
+    settings: Mapping[str, object] = {
+        "task": "ensemble",
+        "stages": "[melt_quench]",
+        "glass.li2o": f"[{LI2O}]",
+        "glass.n_atoms": sizes.n_atoms,
+        "seed": f"[{','.join(map(str, range(sizes.seeds)))}]",
+        **protocol,
+    }
+    return [f"{key}={value}" for key, value in settings.items()]
+
+
+def _made(run: Path) -> Made:
+    table = np.genfromtxt(run / "thermo.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    with RunDirectory(run) as directory:
+        frames = _sorted(frames_of_run(directory))
+    energy = table["potential_energy_eV"][table["stage"] == LAST].mean() / len(frames.species)
+    return Made(frames, float(energy))
+
+
+def _sorted(frames: Trajectory) -> Trajectory:
+    """Species numbered as in `ELEMENTS`."""
+    species = np.array([ELEMENTS.index(frames.elements[s]) for s in frames.species])
+    return Trajectory(frames.time, frames.fractional, frames.cell, species, ELEMENTS)

@@ -1,0 +1,156 @@
+"""The paper line by line: `paper.yaml` joined with kept results and experiment. No number of ours is typed anywhere.
+
+A trend is reproduced or not where its slope with lithium exceeds twice its standard error, else not resolved. Where the
+paper says that a quantity does not change, a slope within two errors of zero reproduces that.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jaxglass.report.reference import Point, load_references
+
+FOLDER = Path(__file__).parent
+RESOLVED = 2.0  # standard errors of a slope
+MADE_BY = {"trends.json": "trends", "mechanics.json": "mechanics", "diffusion.json": "diffusion"}
+
+
+class Outcome(StrEnum):
+    """Of a trend of the paper."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    NOT_RESOLVED = "not resolved"
+    NOT_STATED = "paper states no trend"
+    NOT_MEASURED = "not measured yet"
+    NOT_AVAILABLE = "not available"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trend of ours: values with standard errors by composition, and the slope (per mol %) that decides."""
+
+    name: str
+    unit: str
+    outcome: Outcome
+    values: tuple[tuple[float, float, float | None], ...] = ()  # mol %, mean, error
+    slope: float | None = None
+    slope_error: float | None = None
+    paper: str | None = None
+    source: str = ""
+
+    @property
+    def numbers(self) -> str:
+        """Values from low to high lithium, or what would make them."""
+        if not self.values:
+            return f"{self.name}: python -m validation.{MADE_BY[self.source]} makes it"
+        shown = "; ".join(
+            f"{mean:.4g}" + (f" ± {error:.2g}" if error is not None else "") for _, mean, error in self.values
+        )
+        return f"{self.name}: {shown}" + (f" {self.unit}" if self.unit != "1" else "")
+
+    @property
+    def deciding(self) -> str:
+        """The slope with its error."""
+        if self.slope is None or self.slope_error is None:
+            return ""
+        said = {"up": "rises", "down": "falls", "none": "does not change", None: "not stated"}[self.paper]
+        return f"slope {self.slope:.2g} ± {self.slope_error:.1g} per mol %; paper: {said}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table; `test` for an equation, `lacking` for what the paper does not give."""
+
+    item: str
+    what: str
+    computes: str
+    where: str
+    trends: tuple[Measured, ...]
+    paper: str
+    experiment: str
+    lacking: str
+    test: str
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """One per trend; for an equation, where it is checked."""
+        if self.test:
+            return (f"implemented, checked by {self.test}",)
+        return tuple(trend.outcome for trend in self.trends) or (Outcome.NOT_AVAILABLE,)
+
+
+def paper_lines(folder: Path = FOLDER) -> list[Line]:
+    """The whole table, with the results kept in `folder`."""
+    rows = yaml.safe_load((FOLDER / "paper.yaml").read_text())["rows"]
+    return [_line(row, folder) for row in rows]
+
+
+def judged(slope: float, error: float, paper: str | None) -> Outcome:
+    """What a slope says of the paper's up, down, none or, not stated, None."""
+    resolved = abs(slope) > RESOLVED * error
+    if paper is None:
+        return Outcome.NOT_STATED
+    if paper == "none":
+        return Outcome.NOT_REPRODUCED if resolved else Outcome.REPRODUCED
+    if not resolved:
+        return Outcome.NOT_RESOLVED
+    return Outcome.REPRODUCED if (slope > 0) == (paper == "up") else Outcome.NOT_REPRODUCED
+
+
+def _line(row: dict[str, Any], folder: Path) -> Line:
+    trends = tuple(_measured(folder, **trend) for trend in row.get("trends", ()))
+    return Line(
+        row["item"],
+        row["what"],
+        row["computes"],
+        row["where"],
+        trends,
+        _paper_value(row),
+        _experiment(row.get("experiment")),
+        row.get("lacking", ""),
+        row.get("test", ""),
+    )
+
+
+def _measured(folder: Path, file: str, name: str) -> Measured:
+    path = folder / file
+    kept = json.loads(path.read_text())["trends"] if path.exists() else []
+    for trend in kept:
+        if trend["name"] == name:
+            errors = [error if error == error else None for error in trend["error"]]
+            return Measured(
+                name,
+                trend["unit"],
+                judged(trend["slope"], trend["slope_error"], trend["paper"]),
+                tuple(zip(trend["li2o"], trend["mean"], errors, strict=True)),
+                trend["slope"],
+                trend["slope_error"],
+                trend["paper"],
+                file,
+            )
+    return Measured(name, "", Outcome.NOT_MEASURED, source=file)
+
+
+def _paper_value(row: dict[str, Any]) -> str:
+    if row.get("paper") == "r_chi":
+        return f"{load_references().paper_r_chi()} %"
+    return row.get("lacking", "") and f"not available: {row['lacking']}"
+
+
+def _experiment(name: str | None) -> str:
+    references = load_references()
+    series: dict[str, tuple[list[Point], str]] = {
+        "density": (references.density_series(), "g/cm3"),
+        "toughness": (references.toughness_series(), "MPa m^0.5"),
+        "activation_energy": (references.activation_energy_series(), "eV"),
+        "conductivity": (references.conductivity_series(), "S/cm at 20 °C"),
+    }
+    if name is None:
+        return ""
+    points, unit = series[name]
+    return "; ".join(f"{point.li2o:g} mol %: {point.value:g}" for point in points) + f" {unit}"

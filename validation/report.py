@@ -1,0 +1,166 @@
+"""report.html and report.md: figures, one screen of verdicts, the paper line by line, versions and hashes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+
+from jaxglass.manifest import versions
+from jaxglass.report.html import STYLE
+from jaxglass.report.markup import inline, scroll, section, small, table
+from validation.bench import Bench
+from validation.cache import source_hash
+from validation.figures import Drawn, draw
+from validation.paper import Line, paper_lines
+from validation.suite import Outcome
+from validation.verdict import Verdict
+
+FOLDER = Path(__file__).parent
+KEPT = tuple(
+    f"{name}.json" for name in ("trends", "mechanics", "diffusion", "mechanics_lammps", "lammps_diffusion", "drift")
+)
+MARK = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.NOT_COMPARABLE: "not comparable"}
+NUMBERS = "Our values: means over seeds with standard errors, from 38 to 45 mol % Li₂O, of the glass library."
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a report shows."""
+
+    level: str
+    lammps: str
+    outcome: Outcome
+    lines: Sequence[Line]
+    drawn: Sequence[Drawn]
+
+    @property
+    def sentence(self) -> str:
+        """The result in one line."""
+        count = {v: sum(one.finding.verdict is v for one in self.outcome.judged) for v in Verdict}
+        caught = sum(control.caught for control in self.outcome.controls)
+        told = "passes" if self.outcome.passes else "FAILS"
+        return (
+            f"Level {self.level} {told}: {count[Verdict.PASS]} comparisons pass, {count[Verdict.FAIL]} fail, "
+            f"{count[Verdict.NOT_COMPARABLE]} not comparable; {caught} of {len(self.outcome.controls)} negative "
+            "controls caught."
+        )
+
+    @property
+    def verdicts(self) -> list[tuple[str, ...]]:
+        """Rows: comparison, verdict, what was found, tolerance, reason."""
+        rows = [
+            (
+                one.comparison.name,
+                MARK[one.finding.verdict] + (f", kept {one.finding.kept}" if one.finding.kept else ""),
+                one.finding.words,
+                one.comparison.tolerance,
+                one.comparison.reason,
+            )
+            for one in self.outcome.judged
+        ]
+        controls = [
+            (
+                f"control: {one.control} wrong",
+                "caught" if one.caught else "NOT CAUGHT",
+                one.finding.words,
+                f"{one.comparison.name} must fail",
+                "a comparison that cannot fail says nothing",
+            )
+            for one in self.outcome.controls
+        ]
+        return rows + controls
+
+    @property
+    def paper(self) -> list[tuple[str, ...]]:
+        """Rows: item, content, what jaxglass computes and where, ours, paper, experiment, verdict."""
+        return [
+            (
+                line.item,
+                line.what,
+                f"{line.computes} ({line.where})",
+                " | ".join(trend.numbers for trend in line.trends),
+                " | ".join(filter(None, [*(trend.deciding for trend in line.trends), line.paper])),
+                line.experiment,
+                " | ".join(line.outcomes),
+            )
+            for line in self.lines
+        ]
+
+    @property
+    def hashes(self) -> list[tuple[str, str]]:
+        """Versions, and SHA-256 of the sources and of what the numbers were read from."""
+        files = {name: hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() for name in KEPT if _there(name)}
+        known = {"date": date.today().isoformat(), "LAMMPS": self.lammps, **versions()}
+        return [*known.items(), ("sources of jaxglass", source_hash()), *files.items()]
+
+
+VERDICTS = ("Comparison", "Verdict", "Nearest to its limit", "Tolerance", "Reason, written beforehand")
+PAPER = ("Item", "Content", "jaxglass computes", "Ours", "Decided by; paper", "Experiment", "Verdict")
+
+
+def write_report(bench: Bench, outcome: Outcome, folder: Path) -> Path:
+    """Draw the figures and write both files into `folder`; the path of the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = Contents(bench.level, bench.cache.by.version, outcome, paper_lines(), draw(outcome, folder / "figures"))
+    (folder / "report.md").write_text(markdown(contents), encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(html(contents), encoding="utf-8")
+    return page
+
+
+def html(contents: Contents) -> str:
+    """The page; nothing is fetched."""
+    figures = "".join(
+        f'<figure><img alt="{escape(d.title)}" src="data:image/png;base64,{inline(d.path)}">'
+        f"<figcaption><strong>{escape(d.title)}.</strong> {escape(d.caption)}</figcaption></figure>\n"
+        for d in contents.drawn
+    )
+    body = [
+        section("Figures", f'<div class="figures">\n{figures}</div>'),
+        section("Verdicts", _wide(VERDICTS, contents.verdicts)),
+        section("The paper, line by line", f'<p class="muted">{NUMBERS}</p>' + _wide(PAPER, contents.paper)),
+        section("Versions and hashes", table(("What", "Which"), contents.hashes)),
+    ]
+    title = "Validation of jaxglass"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
+        f'<h1>{title}</h1>\n<p class="result">{escape(contents.sentence)}</p>\n' + "".join(body) + "</body>\n</html>\n"
+    )
+
+
+def _wide(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose cells may hold several entries, one below the other."""
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join("<td>" + "<br>".join(map(escape, cell.split(" | "))) + "</td>" for cell in rest)
+        + "</tr>\n"
+        for first, *rest in rows
+    )
+    hint = f'<p class="hint">{small("Swipe the table sideways.")}</p>'
+    return hint + scroll(f'<table class="wide"><thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table>')
+
+
+def markdown(contents: Contents) -> str:
+    """The same as text."""
+    figures = "\n\n".join(f"![{d.title}](figures/{d.path.name})\n\n{d.caption}" for d in contents.drawn)
+    parts = [
+        f"# Validation of jaxglass\n\n**{contents.sentence}**\n\n## Figures\n\n{figures}",
+        "## Verdicts\n\n" + _rows(VERDICTS, contents.verdicts),
+        f"## The paper, line by line\n\n{NUMBERS}\n\n" + _rows(PAPER, contents.paper),
+        "## Versions and hashes\n\n" + _rows(("What", "Which"), contents.hashes),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(c.replace(" | ", "<br>").replace("|", "/") for c in r) + " |" for r in lines)
+
+
+def _there(name: str) -> bool:
+    return (FOLDER / name).exists()
