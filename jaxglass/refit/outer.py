@@ -242,11 +242,11 @@ def grouped(problem: Problem, samples: Sequence[Sample], targets: Sequence[Targe
 
 
 def at_rest(problem: Problem, sample: Sample, target: Target) -> Basin:
-    """A fresh glass at rest under its own potential."""
+    """A fresh glass at rest under its own potential; from there, not from its thermal motion, it goes to others."""
     rest = settle(problem.rest_plan, sample.potential, sample.system, REST_FORCE)
     moves = followers(rest) if target.needs_moduli else None
     li2o = jnp.asarray(sample.start.li2o)
-    return Basin(rest, sample.system, sample.start.potential, problem.view(target), moves, li2o)
+    return Basin(rest, rest.system, sample.start.potential, problem.view(target), moves, li2o)
 
 
 def with_topology(
