@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import yaml
@@ -92,7 +92,7 @@ def bad_numbers(settings: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     return good and -LARGEST_NUMBER < value < LARGEST_NUMBER  # type: ignore[operator]
 
