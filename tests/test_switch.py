@@ -119,7 +119,7 @@ def test_forces_are_differences_of_the_energy_while_a_pair_crosses_the_cutoff(sm
         return Structure(np.array([O, O]), np.array([[0.3, 0.4, 0.5], [0.3, 0.4, 0.5 + r / 20]]), 20 * np.eye(3))
 
     plan, h = plan_for(smooth, at(7.0), precision="float64"), 1e-4
-    for r in np.linspace(6.95, 8.05, 23):
+    for r in np.linspace(6.95, 8.05, 12):
         up, down, here = (hot_path(plan, neutral, at(x)) for x in (r + h, r - h, r))
         difference = -(up.energy - down.energy) / (2 * h)
         within("force, eV/A", here.forces[1, 2] - difference, 3e-9)
@@ -204,10 +204,10 @@ def test_buck_coul_long_is_refused(smooth, structure):
 def test_tables_hold_the_switched_potential(smooth):
     r = np.linspace(6.9, CUTOFF, 45)
     for a, b in ((P, O), (O, O)):
-        V = pair(smooth, a, b)
+        expected, slope = jax.vmap(jax.value_and_grad(pair(smooth, a, b)))(jnp.asarray(r))
         energy, force = lammps.short_range(smooth, r, a, b)
-        within("energy, eV", np.abs(energy - [float(V(jnp.asarray(x))) for x in r]).max(), 1e-15)
-        within("force, eV/A", np.abs(force + [float(jax.grad(V)(jnp.asarray(x))) for x in r]).max(), 1e-15)
+        within("energy, eV", np.abs(energy - expected).max(), 1e-15)
+        within("force, eV/A", np.abs(force + slope).max(), 1e-15)
         assert energy[-1] == force[-1] == 0
     assert lammps.short_range(replace(smooth, switch=0.0), np.array([CUTOFF]), O, O)[0] != 0
 
