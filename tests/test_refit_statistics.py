@@ -4,11 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import relative, within
+from systems import relative, stored_glass, within
 
+from jaxglass.analysis.scattering import analyse_scattering, scattering_pairs
+from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.model.trajectory import Trajectory
 from jaxglass.refit.basin import Shown
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
+from jaxglass.refit.measured import tapered
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
 from jaxglass.refit.target import Target
@@ -154,3 +158,18 @@ def test_points_closer_than_the_resolution_count_as_one():
 def test_parameters_that_make_no_sense_are_refused(names):
     with pytest.raises(ConfigError, match="refit.parameters"):
         parameters(names)
+
+
+def test_a_measured_curve_gets_the_taper_of_the_simulated_one():
+    """S(Q) of a g(r) that is cut at half a cell, put through the taper, is S(Q) of the tapered g(r)."""
+    made = stored_glass()
+    species, fractional, cell = made.glass
+    trajectory = Trajectory(np.zeros(1), fractional[None], cell[None], species, ("Li", "B", "P", "O"))
+    cut, wanted = (
+        analyse_scattering(scattering_pairs(trajectory, settings), settings)
+        for settings in (ScatteringSettings(r_window=window) for window in ("none", "lorch"))
+    )
+    found = tapered(cut.Q, cut.S, cut.g_end)
+    inside = (cut.Q > 1.0) & (cut.Q < 24.0)
+    before = np.abs(cut.S - wanted.S)[inside].max()
+    within("S(Q) beside that of the tapered g(r)", np.abs(found - wanted.S)[inside].max(), 0.1 * before)

@@ -76,7 +76,10 @@ def make_target(
 
 
 def tapered(Q: np.ndarray, S: np.ndarray, end: float) -> np.ndarray:
-    """S (Q,) seen through a g(r) that is tapered to zero at `end` (A)."""
+    """S (Q,) seen through a g(r) that is tapered to zero at `end` (A); below the first Q it is taken as constant."""
+    below = np.linspace(0, Q[0], int(np.ceil(Q[0] / (Q[1] - Q[0]))) + 1)[:-1]
+    measured = len(Q)
+    Q, S = np.append(below, Q), np.append(np.full(len(below), S[0]), S)
     r = np.linspace(0, end, int(np.ceil(end * Q[-1] * 2)) + 1)[1:]
     sines = np.sin(np.outer(r, Q))
     dQ, dr = np.gradient(Q), r[1] - r[0]
@@ -85,4 +88,4 @@ def tapered(Q: np.ndarray, S: np.ndarray, end: float) -> np.ndarray:
     D[-1] /= 2
     inside = Q > 0
     back = dr * ((D * np.sinc(r / end)) @ sines)
-    return 1 + np.where(inside, back / np.where(inside, Q, 1.0), S - 1)
+    return (1 + np.where(inside, back / np.where(inside, Q, 1.0), S - 1))[-measured:]

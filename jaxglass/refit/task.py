@@ -34,7 +34,7 @@ def _run(config: Config, directory: RunDirectory) -> None:
     check_compiler()
     from jaxglass.lammps import write_input
     from jaxglass.refit.export import potential_file
-    from jaxglass.refit.outer import best_of, refit
+    from jaxglass.refit.outer import best_of, quenched, refit
     from jaxglass.refit.results import refit_results
     from jaxglass.refit.setup import prepare
 
@@ -46,10 +46,9 @@ def _run(config: Config, directory: RunDirectory) -> None:
     assert best is not None  # the first iteration is always kept
     results = refit_results(prepared, done, best)
     directory.add_results(refit=results)
-    start = problem.starts[0]
-    [moved] = problem.potentials([start], best.z)
+    glass = quenched(problem, problem.starts, best.z, f"{best.number:03d}")[0]
+    start, moved, system = glass.start, glass.potential, glass.system
     potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, best.z)
-    system = start.system
     species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
     write_input(moved, species, fractional, cell, directory.path / "lammps")
     print(f"refitted potential: {directory.path / POTENTIAL_FILE}")

@@ -29,7 +29,7 @@ def refit_figure(record: RunRecord) -> Drawing:
         held = ", held out" if target["hold_out"] else ""
         panel.set_title(f"{target['li2o']:g} mol % Li$_2$O{held}", loc="left", size=12)
         panel.set(ylabel=LABELS[target["quantity"]][1], xlim=(x[0], x[-1]))
-    figure.axes[0].legend(ncols=3, loc="upper right")
+    figure.axes[0].legend(ncols=3, loc="center right", bbox_to_anchor=(1.0, 0.32), fontsize=10, handlelength=1.2)
     figure.axes[-1].set_xlabel(LABELS[targets[0]["quantity"]][0])
     misfits = "; ".join(
         f"{t['li2o']:g} mol %{' (held out)' if t['hold_out'] else ''}: R of T(r) "
@@ -52,7 +52,7 @@ def rounds_figure(record: RunRecord) -> Drawing:
     cost.errorbar(number, level, yerr=noise, fmt="o-", color=BLUE, capsize=3)
     refused = [r["number"] for r in rounds if not r["kept"]]
     cost.plot(refused, [level[number.index(n)] for n in refused], "x", color=VERMILLION, ms=10, label="refused")
-    cost.set(xlabel="round of fresh glasses", ylabel="½ |r|$^2$", yscale="log")
+    cost.set(xlabel="round of fresh glasses", ylabel="½ |r|$^2$")
     cost.xaxis.get_major_locator().set_params(integer=True)
     if refused:
         cost.legend()
@@ -63,7 +63,7 @@ def rounds_figure(record: RunRecord) -> Drawing:
     changes, errors = ([p["ln_change"][key] for p in parameters] for key in ("value", "error"))
     values.errorbar(changes, places, xerr=errors, fmt="o", color=BLUE, capsize=3)
     values.axvline(0, color="#bbbbbb", lw=0.8)
-    values.set(xlabel="change of the logarithm")
+    values.set(xlabel="change of ln value")
     values.set_yticks(places, [p["name"] for p in parameters])
     return figure, (
         f"Left: the whitened misfit of fresh glasses, with its standard error; round {found['best']} is kept. "
