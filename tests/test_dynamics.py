@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from physical_validation import ensemble, kinetic_energy
-from physical_validation.data import EnsembleData, ObservableData, SimulationData, SystemData, UnitData
 
 from jaxglass import units
 from jaxglass.analysis.statistics import standard_error
@@ -24,6 +23,7 @@ from jaxglass.model.system import System, degrees_of_freedom, make_system, maxwe
 from jaxglass.protocols.packing import push_apart
 from jaxglass.simulation.block import Samples, first_forces, run_block
 from jaxglass.simulation.rhythm import choose, first_pace
+from validation.ensembles import Thermodynamic, simulation_data
 
 SIGMA = 4.0  # CI limit of every statistical check
 HOT = 2000.0  # K: a liquid that forgets its start within a picosecond
@@ -211,46 +211,14 @@ def test_orthorhombic_npt_holds_each_axis(runner, liquid):
     assert_no_drift(samples, 216)
 
 
-def validation_data(samples: Samples, system: System, ensemble_name: str, pressure_GPa: float = 0.0) -> SimulationData:
-    """The samples as `physical_validation` wants them, in eV, A^3, K, eV/A^3, ps."""
-    unit = UnitData(
-        kb=units.BOLTZMANN,
-        energy_str="eV",
-        energy_conversion=96.485,
-        length_str="A",
-        length_conversion=0.1,
-        volume_str="A^3",
-        volume_conversion=1e-3,
-        temperature_str="K",
-        temperature_conversion=1,
-        pressure_str="eV/A^3",
-        pressure_conversion=units.GPA * 1e4,
-        time_str="ps",
-        time_conversion=1,
-    )
-    n = len(system.species)
-    about = SystemData(
-        natoms=n,
-        nconstraints=0,
-        ndof_reduction_tra=3,
-        ndof_reduction_rot=0,
-        mass=np.asarray(system.masses),
-        molecule_idx=np.arange(n),
-        nconstraints_per_molecule=np.zeros(n),
-    )
-    volume = np.abs(np.linalg.det(samples.cell))
-    state = (
-        EnsembleData("NVT", natoms=n, volume=float(volume[0]), temperature=HOT)
-        if ensemble_name == "NVT"
-        else EnsembleData("NPT", natoms=n, pressure=pressure_GPa / units.GPA, temperature=HOT)
-    )
-    observables = ObservableData(
-        kinetic_energy=samples.kinetic_energy,
-        potential_energy=samples.potential_energy,
-        total_energy=samples.kinetic_energy + samples.potential_energy,
-        volume=volume,
-    )
-    return SimulationData(units=unit, ensemble=state, system=about, observables=observables, dt=0.001)
+def validation_data(samples: Samples, system: System, ensemble_name: str, pressure_GPa: float = 0.0):
+    """The samples as `physical_validation` wants them."""
+    columns = {
+        "kinetic_energy": samples.kinetic_energy,
+        "potential_energy": samples.potential_energy,
+        "volume": np.abs(np.linalg.det(samples.cell)),
+    }
+    return simulation_data(columns, system, Thermodynamic(ensemble_name.lower(), HOT, pressure_GPa))
 
 
 @pytest.mark.filterwarnings("ignore")

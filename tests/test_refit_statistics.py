@@ -9,12 +9,14 @@ from systems import relative, stored_glass, within
 from jaxglass.analysis.scattering import analyse_scattering, scattering_pairs
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.model.system import make_system
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.refit.basin import Shown
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
 from jaxglass.refit.measured import tapered
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
+from jaxglass.refit.tangents import BURST, tangents, window, without_bursts
 from jaxglass.refit.target import Target
 from jaxglass.refit.topology import regress
 from jaxglass.refit.uncertainty import information
@@ -173,3 +175,28 @@ def test_a_measured_curve_gets_the_taper_of_the_simulated_one():
     inside = (cut.Q > 1.0) & (cut.Q < 24.0)
     before = np.abs(cut.S - wanted.S)[inside].max()
     within("S(Q) beside that of the tapered g(r)", np.abs(found - wanted.S)[inside].max(), 0.1 * before)
+
+
+def test_tangents_of_a_damped_run_are_differences_with_the_noise_kept():
+    """Six ions on springs whose strength is e^z: the mean of x^2 and its tangent; a burst is dropped and told."""
+    system = make_system(["Li"] * 6, np.linspace(0.1, 0.9, 18).reshape(6, 3), 10 * np.eye(3))
+    rest, key = system.fractional, jax.random.key(0)
+
+    def force(x, z):
+        return -5.0 * jnp.exp(z[0]) * (x - rest) @ system.cell
+
+    def observe(x, z):
+        return jnp.mean((x - rest) ** 2, 0)
+
+    @jax.jit
+    def run(z):
+        return window(force, observe, system, 300.0, 0.002, 200, 10, key, z)
+
+    found = tangents(run, system.cell, jnp.zeros(1))
+    h = 1e-4
+    change = (run(jnp.asarray([h]))[0] - run(jnp.asarray([-h]))[0]) / (2 * h)
+    within("tangent, relative", relative(found.tangent[0], change), 1e-4)
+    calm, dropped = without_bursts([found, found._replace(growth=np.array([BURST + 1]))])
+    assert dropped == 0.5
+    np.testing.assert_array_equal(calm.tangent, found.tangent)
+    assert without_bursts([found._replace(growth=np.array([BURST + 1]))])[1] == 1.0

@@ -59,7 +59,7 @@ def small_glass() -> tuple[Potential, Plan, System]:
     potential = replace(glass_potential(cutoff=4.0), switch=1.0)
     system = random_packing(Composition({"Li": 16, "B": 12, "P": 12, "O": 56}, 40.0, 40.0), 2.2, 3)
     charges = np.asarray(potential.charges)[np.asarray(system.species)]
-    plan = make_plan(np.asarray(system.cell), charges, 4.0, 1e-6, "float64", None, 1.3)
+    plan = make_plan(np.asarray(system.cell), charges, 4.0, 1e-5, "float64", None, 1.3)
     return potential, plan, settle(plan, potential, system, 1e-6).system
 
 

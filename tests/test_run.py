@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from small_run import STAGES, small_run, small_system
 
+from jaxglass.dynamics.ensembles import ENSEMBLES
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import CheckpointError, ConfigError, NumericalError, Preempted, ResourceError
 from jaxglass.report.thermo import read_thermo
@@ -21,6 +24,7 @@ from jaxglass.simulation import run as loop
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_atomic
+from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
 
 SCRIPT = Path(__file__).with_name("small_run.py")
@@ -134,6 +138,33 @@ def test_overflowing_lists_change_nothing(tmp_path):
         assert np.array_equal(a, b)
 
 
+SHEAR = ((1.0, 0.02, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+KINDS = {kind: Stage(kind, kind, 144, (2500.0, 2000.0), draw_velocities=1.0) for kind in ENSEMBLES}
+KINDS["nvt_stress"] = replace(KINDS["nvt_stress"], stretch=SHEAR)  # as the elastic constants: triclinic from here on
+KINDS["minimise"] = replace(KINDS["minimise"], draw_velocities=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_overflow_in_every_kind_of_stage_alone_and_in_a_batch(tmp_path, kind, lanes):
+    """Lists with room for 64 rows at the first block against lists that hold everything: equal to the bit."""
+    system, potential, plan = small_system()
+
+    def final(name: str, rows: int) -> list[loop.Finished]:
+        tight = replace(plan, lists=replace(plan.lists, rows=rows))
+        with ExitStack() as stack:
+            places = [stack.enter_context(RunDirectory(tmp_path / f"{name}{k}")) for k in range(lanes)]
+            some = [Lane(place, [KINDS[kind]], system, potential, tight, seed) for seed, place in enumerate(places)]
+            loop.run_lanes(some)
+            return [lane.finished() for lane in some]
+
+    for roomy, tight in zip(final("roomy", 2 * plan.lists.rows), final("tight", 64), strict=True):
+        assert tight.plan.lists.rows > 64
+        for a, b in zip(jax.tree.leaves(roomy.system), jax.tree.leaves(tight.system), strict=True):
+            assert np.array_equal(a, b)
+
+
 def test_explosion_is_a_typed_error_and_keeps_the_last_state(tmp_path):
     stages = [Stage("gentle", "nvt", 60, (300.0, 300.0), draw_velocities=1.0), Stage("wild", "nvt", 120, timestep=0.2)]
     system, potential, plan = small_system()
@@ -170,22 +201,46 @@ def test_only_the_last_two_are_kept(tmp_path):
     ]
 
 
-def test_damage_is_detected_and_the_previous_one_is_used(tmp_path):
-    write_two(tmp_path)
-    newest = tmp_path / "000000020.npz"
-    good = newest.read_bytes()
+def damaged(good: bytes, count: int) -> Iterator[bytes]:
+    """`good` with one bit flipped or its end cut off, `count` times."""
     random = np.random.default_rng(0)
-    for _ in range(200):
+    for _ in range(count):
         bad = bytearray(good)
         if random.random() < 0.5:
             bad[random.integers(len(bad))] ^= 1 << random.integers(8)
         else:
             bad = bad[: random.integers(len(bad))]
+        yield bytes(bad)
+
+
+def test_damage_is_detected_and_the_previous_one_is_used(tmp_path):
+    write_two(tmp_path)
+    newest = tmp_path / "000000020.npz"
+    for bad in damaged(newest.read_bytes(), 200):
         newest.write_bytes(bad)
         found = load_latest(tmp_path)
         assert found is not None
         assert found.header["stage"] == 10
         assert "000000020.npz: SHA-256" in found.note
+
+
+def test_damage_of_a_trajectory_is_detected_or_harmless(tmp_path):
+    """A segment has no hash of its own: the checksums of its archive."""
+    random = np.random.default_rng(1)
+    frames = {"time": np.arange(3.0), "fractional": random.random((3, 50, 3)), "cell": np.tile(np.eye(3), (3, 1, 1))}
+    detected = 0
+    with RunDirectory(tmp_path) as directory:
+        name = directory.write_segment("000000001.npz", **frames)
+        path = tmp_path / "trajectory" / name
+        for bad in damaged(path.read_bytes(), 200):
+            path.write_bytes(bad)
+            try:
+                (found,) = directory.read_segments([name])
+            except CheckpointError:
+                detected += 1
+                continue
+            assert all(np.array_equal(found[key], values) for key, values in frames.items())
+    assert detected > 150
 
 
 def test_no_usable_checkpoint_is_an_error(tmp_path):

@@ -249,7 +249,7 @@ def test_the_paper_is_complete_and_names_what_exists():
 
 def test_numbers_come_from_kept_results(tmp_path):
     kept = {"name": "density", "unit": "g/cm3", "paper": "down", "li2o": [38.0, 45.0], "mean": [2.0, 1.0]}
-    kept |= {"error": [0.1, float("nan")], "slope": -0.14, "slope_error": 0.01}
+    kept |= {"error": [0.1, None], "slope": -0.14, "slope_error": 0.01}
     (tmp_path / "trends.json").write_text(json.dumps({"trends": [kept]}))
     lines = {line.item: line for line in paper.paper_lines(tmp_path)}
     assert lines["Fig. 1C"].outcomes == (paper.Outcome.REPRODUCED,)

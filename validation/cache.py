@@ -60,15 +60,14 @@ class Cache:
         self, sample: Sample, kspace: str, tables: bool = True, coulomb_cutoff: float = lammps.COULOMB_CUTOFF
     ) -> lammps.LammpsEvaluation:
         """`lammps.static` of a sample."""
-        structure = [np.asarray(x) for x in (sample.system.species, sample.system.fractional, sample.system.cell)]
-        leaves = [np.asarray(x) for x in jax.tree.leaves((sample.potential, structure))]
+        leaves = [np.asarray(x) for x in jax.tree.leaves((sample.potential, sample.structure))]
         content = hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
         key = _digest([content, kspace, str(tables), str(coulomb_cutoff), _version(self.by), *self.by.options("")])
 
         def make() -> dict[str, np.ndarray]:
             found = lammps.static(
                 sample.potential,
-                *structure,
+                *sample.structure,
                 kspace=kspace,
                 coulomb_cutoff=coulomb_cutoff,
                 tables=tables,

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from jaxglass.analysis.trend import RESOLVED
 from jaxglass.report.reference import Point, load_references
 
 FOLDER = Path(__file__).parent
-RESOLVED = 2.0  # standard errors of a slope
 MADE_BY = {"trends.json": "trends", "mechanics.json": "mechanics", "diffusion.json": "diffusion"}
 
 
@@ -122,12 +122,11 @@ def _measured(folder: Path, file: str, name: str) -> Measured:
     kept = json.loads(path.read_text())["trends"] if path.exists() else []
     for trend in kept:
         if trend["name"] == name:
-            errors = [error if error == error else None for error in trend["error"]]
             return Measured(
                 name,
                 trend["unit"],
                 judged(trend["slope"], trend["slope_error"], trend["paper"]),
-                tuple(zip(trend["li2o"], trend["mean"], errors, strict=True)),
+                tuple(zip(trend["li2o"], trend["mean"], trend["error"], strict=True)),
                 trend["slope"],
                 trend["slope_error"],
                 trend["paper"],

@@ -8,8 +8,7 @@ from html import escape
 from pathlib import Path
 
 from jaxglass.manifest import versions
-from jaxglass.report.html import STYLE
-from jaxglass.report.markup import inline, scroll, section, small, table
+from jaxglass.report.markup import figures, page, scroll, section, small, table
 from validation.bench import Bench
 from validation.cache import source_hash
 from validation.figures import Drawn, draw
@@ -105,31 +104,20 @@ def write_report(bench: Bench, outcome: Outcome, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     contents = Contents(bench.level, bench.cache.by.version, outcome, paper_lines(), draw(outcome, folder / "figures"))
     (folder / "report.md").write_text(markdown(contents), encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(html(contents), encoding="utf-8")
-    return page
+    report = folder / "report.html"
+    report.write_text(html(contents), encoding="utf-8")
+    return report
 
 
 def html(contents: Contents) -> str:
     """The page; nothing is fetched."""
-    figures = "".join(
-        f'<figure><img alt="{escape(d.title)}" src="data:image/png;base64,{inline(d.path)}">'
-        f"<figcaption><strong>{escape(d.title)}.</strong> {escape(d.caption)}</figcaption></figure>\n"
-        for d in contents.drawn
-    )
     body = [
-        section("Figures", f'<div class="figures">\n{figures}</div>'),
+        figures((d.path, d.title, d.caption) for d in contents.drawn),
         section("Verdicts", _wide(VERDICTS, contents.verdicts)),
         section("The paper, line by line", f'<p class="muted">{NUMBERS}</p>' + _wide(PAPER, contents.paper)),
         section("Versions and hashes", table(("What", "Which"), contents.hashes)),
     ]
-    title = "Validation of jaxglass"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
-        f'<h1>{title}</h1>\n<p class="result">{escape(contents.sentence)}</p>\n' + "".join(body) + "</body>\n</html>\n"
-    )
+    return page("Validation of jaxglass", contents.sentence, "".join(body))
 
 
 def _wide(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -147,9 +135,9 @@ def _wide(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def markdown(contents: Contents) -> str:
     """The same as text."""
-    figures = "\n\n".join(f"![{d.title}](figures/{d.path.name})\n\n{d.caption}" for d in contents.drawn)
+    drawn = "\n\n".join(f"![{d.title}](figures/{d.path.name})\n\n{d.caption}" for d in contents.drawn)
     parts = [
-        f"# Validation of jaxglass\n\n**{contents.sentence}**\n\n## Figures\n\n{figures}",
+        f"# Validation of jaxglass\n\n**{contents.sentence}**\n\n## Figures\n\n{drawn}",
         "## Verdicts\n\n" + _rows(VERDICTS, contents.verdicts),
         f"## The paper, line by line\n\n{NUMBERS}\n\n" + _rows(PAPER, contents.paper),
         "## Versions and hashes\n\n" + _rows(("What", "Which"), contents.hashes),

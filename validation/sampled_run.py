@@ -45,8 +45,8 @@ class SampledRun(TimedRun):
         return self.state.system
 
     def sampled(self, steps: int, every: int) -> dict[str, np.ndarray]:
-        """Columns after each `every` of `steps` steps: temperature (K), potential_energy and conserved (eV), pressure
-        (GPa), density (g/cm3)."""
+        """Columns after each `every` of `steps` steps: temperature (K), potential_energy, kinetic_energy and conserved
+        (eV), pressure (GPa), density (g/cm3), volume (A^3)."""
         found, left = [], steps // every
         while left:
             count = min(left, MAX_SAMPLES)
@@ -55,9 +55,10 @@ class SampledRun(TimedRun):
         columns = {f.name: np.concatenate([getattr(s, f.name) for s in found]) for f in fields(Samples)}
         volume = np.abs(np.linalg.det(columns["cell"]))
         return {
-            **{name: columns[name] for name in ("temperature", "potential_energy", "conserved")},
+            **{name: columns[name] for name in ("temperature", "potential_energy", "kinetic_energy", "conserved")},
             "pressure": np.trace(columns["pressure"], axis1=1, axis2=2) / 3 * units.GPA,
             "density": float(jnp.sum(self.system.masses)) / volume * units.G_PER_CM3,
+            "volume": volume,
         }
 
     def _samples(self, count: int, every: int) -> Samples:

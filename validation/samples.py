@@ -30,6 +30,12 @@ class Sample:
     potential: Potential
     system: System
 
+    @property
+    def structure(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Species, fractional coordinates and cell on the host."""
+        system = self.system
+        return np.asarray(system.species), np.asarray(system.fractional), np.asarray(system.cell)
+
 
 def potential_settings() -> Mapping[str, object]:
     """The shipped parameters with LAMMPS's Coulomb constant."""

@@ -32,7 +32,7 @@ def exact_sums(bench: Bench, sample: Sample) -> Finding:
     plain = bench.beside(bench.cache.static, sample, EWALD, False)
     ours = _exact(_given(bench, sample))
     theirs = tabled.result()
-    error = lammps.erfc_error(sample.potential, *_structure(sample), theirs.alpha, lammps.COULOMB_CUTOFF)
+    error = lammps.erfc_error(sample.potential, *sample.structure, theirs.alpha, lammps.COULOMB_CUTOFF)
     return Finding(
         (
             Check("forces", _relative(theirs.forces, ours.forces), FORCES, "relative"),
@@ -96,12 +96,7 @@ def _given(bench: Bench, sample: Sample) -> Sample:
 
 
 def _exact(sample: Sample) -> Evaluation:
-    return evaluate(sample.potential, *_structure(sample))
-
-
-def _structure(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    system = sample.system
-    return np.asarray(system.species), np.asarray(system.fractional), np.asarray(system.cell)
+    return evaluate(sample.potential, *sample.structure)
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:

@@ -11,8 +11,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-import numpy as np
-
+from jaxglass.analysis.results.entries import finite
 from jaxglass.analysis.trend import Trend
 from jaxglass.config import Config, check_config, conf_folder
 from jaxglass.manifest import versions
@@ -86,9 +85,7 @@ def record(
         "glasses": [{"name": g.name, "li2o": g.li2o, "seed": g.seed, **entries} for g, entries in kept],
         "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
         "trends": [
-            asdict(line)
-            | {"error": [error if np.isfinite(error) else None for error in line.error], "found": line.found}
-            for line in lines
+            asdict(line) | {"error": [finite(error) for error in line.error], "found": line.found} for line in lines
         ],
     }
     path.write_text(json.dumps(about, indent=1, allow_nan=False) + "\n")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+RESOLVED = 2.0  # standard errors of a slope
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -24,7 +26,7 @@ class Trend:
     @property
     def found(self) -> str:
         """What our glasses say: up, down, or not resolved (the slope is below twice its standard error)."""
-        if abs(self.slope) <= 2 * self.slope_error:
+        if abs(self.slope) <= RESOLVED * self.slope_error:
             return "not resolved"
         return "up" if self.slope > 0 else "down"
 

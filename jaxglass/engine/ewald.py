@@ -61,6 +61,11 @@ def self_energy(charges: Array, alpha: Array | float, volume: Array, coulomb_con
     return coulomb_constant * (own + background)
 
 
+def background_energy(charges: Array, alpha: Array | float, volume: Array, coulomb_constant: Array) -> Array:
+    """Energy (eV) of the neutralising background; its strain derivative is minus itself times delta."""
+    return -coulomb_constant * jnp.pi / (2 * volume * alpha**2) * jnp.sum(charges) ** 2
+
+
 def reciprocal_energy(
     charges: Array, alpha: Array | float, n: Array, fractional: Array, cell: Array, coulomb_constant: Array
 ) -> Array:

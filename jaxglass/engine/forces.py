@@ -47,8 +47,8 @@ def forces(
     )
     forces, strain = collect(plan.shards, pair.forces + mesh.forces, pair.strain_derivative, len(species))
     if derivatives:
-        background = _background(plan, charges, cell, potential.coulomb_constant) * jnp.eye(3)
-        strain = strain + mesh.strain_derivative - background
+        background = ewald.background_energy(charges, plan.mesh.alpha, cell_volume(cell), potential.coulomb_constant)
+        strain = strain + mesh.strain_derivative - background * jnp.eye(3)
     return Forces(forces, strain)
 
 
@@ -61,8 +61,10 @@ def energy(
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_energy(plan, potential, species, fractional, cell, neighbors)
     mesh = mesh_forces(plan.mesh, charges, k, tuple(fractional.T), cell, cell.dtype, True, plan.shards)
-    own = ewald.self_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
-    strain = pair.strain_derivative + mesh.strain_derivative - _background(plan, charges, cell, k) * jnp.eye(3)
+    alpha, volume = plan.mesh.alpha, cell_volume(cell)
+    own = ewald.self_energy(charges, alpha, volume, k)
+    background = ewald.background_energy(charges, alpha, volume, k)
+    strain = pair.strain_derivative + mesh.strain_derivative - background * jnp.eye(3)
     return Energy(pair.energy + mesh.energy + own, strain)
 
 
@@ -71,11 +73,6 @@ def stress(
 ) -> Array:
     """Static stress S/V (3, 3) in eV/A^3, tension positive, float64."""
     return energy(plan, potential, species, fractional, cell, neighbors).strain_derivative / cell_volume(cell)
-
-
-def _background(plan: Plan, charges: Array, cell: Array, coulomb_constant: Array) -> Array:
-    """Energy (eV) of the neutralising background; its strain derivative is minus itself times delta."""
-    return -coulomb_constant * jnp.pi / (2 * cell_volume(cell) * plan.mesh.alpha**2) * jnp.sum(charges) ** 2
 
 
 @partial(forces.defjvp, symbolic_zeros=True)

@@ -23,7 +23,7 @@ from jaxglass.engine.mesh import Mesh, half_mesh_fold, own_modes, reciprocal_ter
 from jaxglass.engine.neighbors import Neighbors
 from jaxglass.engine.plan import CHUNK, Plan
 from jaxglass.model.cell import cell_volume, inverse
-from jaxglass.model.potential import Potential, short_range_energy, splice, switched
+from jaxglass.model.potential import Potential, Splice, short_range_energy, splice, switched
 
 SPREAD = 128  # atoms put on the mesh together
 
@@ -72,7 +72,6 @@ def pair_energy(
 ) -> Array:
     """Buckingham with its core splice and screened Coulomb (eV) over the list `index` (K, N)."""
     core, atoms = splice(potential), jnp.arange(len(species), dtype=index.dtype)
-    charges, k = potential.charges[species], potential.coulomb_constant
     unused = jnp.broadcast_to(atoms, (-len(index) % CHUNK, len(atoms)))
     rows = jnp.concatenate([index, unused]).reshape(-1, CHUNK, len(atoms))
 
@@ -83,13 +82,18 @@ def pair_energy(
         r2 = jnp.sum(vector * vector, -1)
         real = (r2 < plan.reach**2) & (j != atoms)  # unused slots hold i itself: no root of zero
         r = jnp.sqrt(jnp.where(real, r2, plan.reach**2))
-        short = short_range_energy(potential, core, r, species, species[j])
-        coulomb = ewald.real_space_energy(charges, plan.mesh.alpha, r, atoms, j, k)
-        near = jnp.where(real, switched(potential, r, short), 0.0)
-        return total + jnp.sum(near + jnp.where(real & (r < plan.coulomb_cutoff), coulomb, 0.0)), None
+        V = pair_potential(plan, potential, core, r, species, species[j])
+        return total + jnp.sum(jnp.where(real, V, 0.0)), None
 
     total, _ = jax.lax.scan(add_rows, jnp.zeros((), cell.dtype), rows)
     return 0.5 * total
+
+
+def pair_potential(plan: Plan, potential: Potential, core: Splice, r: Array, a: Array, b: Array) -> Array:
+    """V (eV) of species `a` and `b` at distances `r` (A): Buckingham and screened Coulomb, each up to its end."""
+    short = switched(potential, r, short_range_energy(potential, core, r, a, b))
+    coulomb = ewald.real_space_energy(potential.charges, plan.mesh.alpha, r, a, b, potential.coulomb_constant)
+    return short + jnp.where(r < plan.coulomb_cutoff, coulomb, 0.0)
 
 
 @partial(jax.jit, static_argnames="mesh")

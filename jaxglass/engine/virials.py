@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxglass.engine import ewald
 from jaxglass.engine.kernel import pair_virials
 from jaxglass.engine.mesh import Mesh, interpolate, own_modes, reciprocal_terms, spread, stencil
 from jaxglass.engine.neighbors import Neighbors
@@ -34,8 +35,8 @@ def virials(
     exact = replace(plan, precision="float64")
     charges, k = potential.charges[species], potential.coulomb_constant
     pair = pair_virials(exact, potential, species, fractional, cell, neighbors)
-    background = k * jnp.pi / (2 * cell_volume(cell) * plan.mesh.alpha**2) * jnp.sum(charges) ** 2
-    shared = background / len(species) * jnp.eye(3)
+    background = ewald.background_energy(charges, plan.mesh.alpha, cell_volume(cell), k)
+    shared = -background / len(species) * jnp.eye(3)
     return pair + mesh_virials(plan.mesh, charges, k, fractional, cell) + shared
 
 

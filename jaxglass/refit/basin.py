@@ -1,6 +1,5 @@
 """One glass at rest and what it shows: the forward model of a refit and its exact derivatives at fixed topology."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -52,7 +51,8 @@ class Shown(NamedTuple):
     ln_shear: Values
 
 
-def show(quantity: str, moving: Sequence[Parameter], basin: Basin, z: Array) -> Shown:
+@partial(jax.jit, static_argnums=(0, 1))
+def show(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -> Shown:
     """What the glass shows at `z`, in a neighbourhood of where it is at rest: value and forward derivatives."""
     potential = moved(moving, basin.start, basin.li2o, z)
     x, cell = at_rest(basin.rest, potential)

@@ -3,8 +3,8 @@
     model of target t:   M_t(z) = mean over its glasses of [shown at rest (z)] + offset_t + J_topo,t (z - z_0)
 
 `offset` is what temperature adds (fresh glasses at 300 K minus the same at rest), J_topo how the topology answers; both
-are zero in a fit of given glasses. Every step is tried: accepted only where the whitened residual, prior rows included,
-really falls and no more than a share of the bonds has changed.
+are zero in a fit of given glasses. Every step is tried: with a trust region it is accepted only where the whitened
+residual, prior rows included, really falls.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,8 +62,6 @@ class Progress:
     cost: float
     accepted: bool
     radius: float
-    misfits: dict[str, float]
-    applied: int
 
 
 def nothing(points: int, parameters: int | None = None) -> Shown:
@@ -115,7 +113,7 @@ def descend(
     """At most `steps` steps from `z_0`, where the groups are at rest."""
     groups, here = list(groups), model(moving, groups, z_0, z_0)
     state = optimiser.init(jnp.asarray(z_0)) if state is None else state
-    watch(Progress(0, here.z, here.cost, True, _radius(state), misfits(groups, here), 0))
+    watch(Progress(0, here.z, here.cost, True, radius_of(state)))
     for k in range(1, steps + 1):
         slope = here.jacobian.T @ here.residual
         step, after = optimiser.update(
@@ -133,19 +131,12 @@ def descend(
         accepted = fall > 0 or (not guarded and np.isfinite(fall))
         if accepted:
             groups, here = tried, there
-        watch(Progress(k, z, there.cost, accepted, _radius(state), misfits(groups, here), 0))
-        if guarded and _radius(state) < 1e-5:
+        watch(Progress(k, z, there.cost, accepted, radius_of(state)))
+        if guarded and radius_of(state) < 1e-5:
             break
     return here, groups, state
 
 
-def misfits(groups: Sequence[Group], found: Model) -> dict[str, float]:
-    """R = |curve - y|/|y| of every target, in its own quantity."""
-    return {
-        group.target.name: float(np.linalg.norm(value.curve - group.target.y) / np.linalg.norm(group.target.y))
-        for group, value in zip(groups, found.values, strict=True)
-    }
-
-
-def _radius(state: Any) -> float:
+def radius_of(state: Any) -> float:
+    """The trust radius of an optimiser that has one, else nan."""
     return float(state.radius) if isinstance(state, TrustRegion) else float("nan")

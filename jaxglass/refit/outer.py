@@ -19,9 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxglass.analysis.agreement import r_chi_squared
+from jaxglass.analysis.results.entries import finite
 from jaxglass.engine.plan import Plan
-from jaxglass.refit.basin import Basin, Shown, linearised
-from jaxglass.refit.fit import REST_FORCE, Group, Progress, descend, model, nothing
+from jaxglass.refit.basin import Basin, Shown, linearised, show
+from jaxglass.refit.fit import REST_FORCE, Group, Progress, descend, model, nothing, radius_of
+from jaxglass.refit.least_squares import TrustRegion
 from jaxglass.refit.observables import View
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.sampling import Quench, Sample, Start, jittered
@@ -110,7 +113,7 @@ class Iteration:
 
 
 def _numbers(values) -> list[float | None]:
-    return [float(v) if np.isfinite(v) else None for v in np.asarray(values, float)]
+    return [finite(v) for v in np.asarray(values, float)]
 
 
 def _array(values: Sequence[float | None]) -> np.ndarray:
@@ -139,14 +142,14 @@ def fresh_glasses(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple
         mine = [sample for sample in samples if sample.start.target == target.name]
         shown = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *(s.shown for s in mine))
         count = len(mine)
-        spread = jax.tree.map(lambda *parts: _standard_error(np.array(parts)), *(s.shown for s in mine))
+        spread = jax.tree.map(lambda *parts: error_of_mean(np.array(parts)), *(s.shown for s in mine))
         n4 = np.array([s.n4 for s in mine])
-        found.append(Fresh(target.name, shown, spread, float(n4.mean()), float(_standard_error(n4)), count))
+        found.append(Fresh(target.name, shown, spread, float(n4.mean()), float(error_of_mean(n4)), count))
     return tuple(found)
 
 
-def _standard_error(values: np.ndarray) -> np.ndarray:
-    """Of the mean over the first axis; nan for one value."""
+def error_of_mean(values: np.ndarray) -> np.ndarray:
+    """Standard error of the mean over the first axis; nan for one value."""
     return (
         np.std(values, axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1:], np.nan)
     )
@@ -201,12 +204,12 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         if problem.estimator != "implicit" and number % problem.topology_every == 0:
             groups = with_topology(problem, groups, at.z, number, watch)
         state = problem.optimiser.init(jnp.asarray(at.z))
-        if np.isfinite(radius) and hasattr(state, "radius"):
+        if np.isfinite(radius) and isinstance(state, TrustRegion):
             state = state._replace(radius=jnp.asarray(radius if kept else radius / 4))
         found, _, state = descend(
             problem.moving, groups, at.z, problem.optimiser, problem.inner_steps, lambda p: watch(_inner(p)), state
         )
-        radius = float(getattr(state, "radius", jnp.nan))
+        radius = radius_of(state)
         done.append(_keep(problem, replace(iteration, radius=radius), found.z))
         z = found.z
     return done
@@ -233,7 +236,8 @@ def grouped(problem: Problem, samples: Sequence[Sample], targets: Sequence[Targe
         mine = [sample for sample in samples if sample.start.target == target.name]
         basins = tuple(at_rest(problem, sample, target) for sample in mine)
         plain = Group(target, basins, nothing(len(target.x)), nothing(len(target.x), len(problem.moving)))
-        here = model(problem.moving, [plain], z, z).values[0]
+        each = [show(target.quantity, problem.moving, basin, jnp.asarray(z)) for basin in basins]
+        here = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
         fresh = fresh_glasses(mine, [target])[0].shown
         zero = np.asarray(0.0)
         offset = Shown(fresh.curve - here.curve, fresh.ln_density - here.ln_density, zero, zero)
@@ -321,8 +325,8 @@ def _line(iteration: Iteration, problem: Problem) -> str:
 
 
 def _misfit(target: Target, fresh: Fresh) -> float:
-    """|curve - y|/|y| in %."""
-    return 100 * float(np.linalg.norm(fresh.shown.curve - target.y) / np.linalg.norm(target.y))
+    """R_chi of the curve in %."""
+    return 100 * float(np.sqrt(r_chi_squared(target.y, np.asarray(fresh.shown.curve))))
 
 
 def _density_error(target: Target, fresh: Fresh) -> float:

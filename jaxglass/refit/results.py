@@ -4,39 +4,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
-from jax import Array
 
+from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.results.entries import measurement_entry
 from jaxglass.analysis.scattering import differential_correlation
 from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin, Shown
-from jaxglass.refit.fit import model
+from jaxglass.refit.fit import Group, model
 from jaxglass.refit.observables import View
-from jaxglass.refit.outer import Iteration, Problem, fresh_glasses, grouped, quenched, with_noise
+from jaxglass.refit.outer import Iteration, Problem, error_of_mean, fresh_glasses, grouped, quenched, with_noise
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.setup import Prepared
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import Information, information
 from jaxglass.response.stiffness import followers, relaxed_moduli
 
+CHI = (1.0, 8.0)  # A
 SEEDS_ERROR = "standard error over fresh glasses of different seeds"
 
 
 def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration) -> dict[str, Any]:
     """Everything of a finished refit; `best` is the iteration whose potential is kept."""
     problem = prepared.problem
-    first, last = done[0], best
-    samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (first, last)}
-    targets = with_noise(problem, samples[last.number], done)
-    groups = grouped(problem, samples[last.number], targets, last.z)
-    known = information(problem.moving, model(problem.moving, groups, last.z, last.z).jacobian)
+    samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
+    targets = with_noise(problem, samples[best.number], done)
+    groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
+    known = information(problem.moving, model(problem.moving, groups[best.number], best.z, best.z).jacobian)
+    sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, best.number)]
     return {
-        "targets": [
-            _target(problem, target, first, last, samples[first.number], samples[last.number]) for target in targets
-        ],
-        "parameters": _parameters(problem, known, last.z),
+        "targets": [_target(*found) for found in zip(targets, *sides, strict=True)],
+        "parameters": _parameters(problem, known, best.z),
         "information": {
             "eigenvalues": known.eigenvalues.tolist(),
             "modes": [known.name(m) for m in range(len(known.eigenvalues))],
@@ -47,7 +45,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
         "iterations": [
             {"number": i.number, "cost": i.cost, "noise": i.noise, "kept": i.kept, "z": i.z.tolist()} for i in done
         ],
-        "best": last.number,
+        "best": best.number,
         "scale": {
             "atoms": len(problem.starts[0].system.species),
             "glasses": len(problem.starts),
@@ -63,11 +61,7 @@ def _rate(problem: Problem) -> float:
     return abs(quench.temperature[0] - quench.temperature[1]) / (quench.steps * quench.timestep)
 
 
-def _target(
-    problem: Problem, target: Target, first: Iteration, last: Iteration, before: list[Sample], after: list[Sample]
-) -> dict[str, Any]:
-    view = problem.view(target)
-    mine_before, mine_after = ([s for s in samples if s.start.target == target.name] for samples in (before, after))
+def _target(target: Target, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": target.name,
         "li2o": target.li2o,
@@ -75,13 +69,15 @@ def _target(
         "x": target.x.tolist(),
         "measured": target.y.tolist(),
         "quantity": target.quantity,
-        "before": _side(problem, view, target, mine_before),
-        "after": _side(problem, view, target, mine_after),
+        "before": before,
+        "after": after,
     }
 
 
-def _side(problem: Problem, view: View, target: Target, samples: Sequence[Sample]) -> dict[str, Any]:
+def _side(problem: Problem, group: Group, all_samples: Sequence[Sample]) -> dict[str, Any]:
     """Fresh glasses of one potential against the measurement; the noise floor is R between their two halves."""
+    target, view = group.target, problem.view(group.target)
+    samples = [sample for sample in all_samples if sample.start.target == target.name]
     [fresh] = fresh_glasses(samples, [target])
     each = [misfits(view, target, s.shown) for s in samples]
     R_D, R_T = misfits(view, target, fresh.shown)
@@ -101,7 +97,7 @@ def _side(problem: Problem, view: View, target: Target, samples: Sequence[Sample
         "noise_floor": floor,
         "density_error": _entry(percent * (density - target.density), percent * spread, "%"),
         "n4": _entry(fresh.n4, fresh.n4_error, "1"),
-        **_moduli(problem, samples),
+        **_moduli(group.basins),
         "glasses": fresh.glasses,
     }
 
@@ -110,33 +106,20 @@ def _entry(value: float, error: float | np.ndarray, unit: str) -> dict[str, Any]
     return measurement_entry(Measurement(float(value), float(error), unit, SEEDS_ERROR))
 
 
-def _moduli(problem: Problem, samples: Sequence[Sample]) -> dict[str, Any]:
+def _moduli(basins: Sequence[Basin]) -> dict[str, Any]:
     """K, G and E at rest, means over the glasses: not fitted unless they were given."""
-    from jaxglass.refit.outer import at_rest
-
-    target = next(t for t in problem.targets if t.name == samples[0].start.target)
     found = []
-    for sample in samples:
-        basin: Basin = at_rest(problem, sample, replace(target, bulk=None, shear=None))
-        moves = basin.followers if basin.followers is not None else _followers(basin)
-        K, G = _relaxed(basin, moves)
-        found.append((float(K), float(G), float(9 * K * G / (3 * K + G))))
-    values = np.array(found)
-    error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(3, np.nan)
-    names = ("bulk_modulus", "shear_modulus", "young_modulus")
-    return {name: _entry(v, e, "GPa") for name, v, e in zip(names, values.mean(0), error, strict=True)}
-
-
-def _followers(basin: Basin) -> Array:
-    return jax.jit(followers)(basin.rest)
-
-
-def _relaxed(basin: Basin, moves: Array):
-    return jax.jit(relaxed_moduli)(basin.rest, basin.rest.potential, moves)
+    for basin in basins:
+        moves = followers(basin.rest) if basin.followers is None else basin.followers
+        moduli = relaxed_moduli(basin.rest, basin.rest.potential, moves)
+        found.append((float(moduli.bulk), float(moduli.shear), float(moduli.young)))
+    values, names = np.array(found), ("bulk_modulus", "shear_modulus", "young_modulus")
+    errors = error_of_mean(values)
+    return {name: _entry(v, e, "GPa") for name, v, e in zip(names, values.mean(0), errors, strict=True)}
 
 
 def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:
-    """R of D(r) and of T(r), in the range of the settings' R_chi, of what is shown against the target."""
+    """R_chi of D(r) and of T(r) over `CHI` (A), or as far as g(r) goes, of what is shown against the target."""
     r = np.asarray(view.transforms.r)
     lines = [4 * np.pi * rho * r for rho in (target.density, float(np.exp(shown.ln_density)))]
     D = []
@@ -145,9 +128,10 @@ def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:
             D.append(np.asarray(differential_correlation(view.transforms, curve)))
         else:
             D.append(curve if target.quantity == "D_r" else curve - line)
-    inside = (r >= 1.0) & (r <= min(8.0, view.count * view.width))
+    inside = (r >= CHI[0]) & (r <= min(CHI[1], view.count * view.width))
     T = [d + line for d, line in zip(D, lines, strict=True)]
-    return tuple(float(np.linalg.norm((b - a)[inside]) / np.linalg.norm(a[inside])) for a, b in (D, T))  # type: ignore[return-value]
+    R_D, R_T = (float(np.sqrt(r_chi_squared(a[inside], b[inside]))) for a, b in (D, T))
+    return R_D, R_T
 
 
 def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dict[str, Any]]:

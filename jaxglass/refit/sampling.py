@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxglass.analysis.bonds import find_bonds
+from jaxglass.analysis.coordination import coordination_numbers, share_of
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
@@ -110,8 +111,7 @@ def four_fold(trajectory: Trajectory, cutoff: float) -> float:
     shares = []
     for x, cell in zip(trajectory.fractional, trajectory.cell, strict=True):
         bonds = find_bonds(symbols, x, cell, {"B-O": cutoff})
-        numbers = np.bincount(bonds.center, minlength=len(symbols))[symbols == "B"]
-        shares.append(np.mean(numbers == 4))
+        shares.append(share_of(coordination_numbers(bonds, "B"), 4))
     return float(np.mean(shares))
 
 

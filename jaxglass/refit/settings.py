@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from jaxglass.analysis.measured_curve import MeasuredCurve, read_curve
+from jaxglass.config import RULES
 from jaxglass.errors import ConfigError
 from jaxglass.refit.parameters import Parameter, parameters
 
-TARGET_KEYS = ("file", "density", "li2o", "hold_out", "bulk_modulus", "shear_modulus")
+#: numbers of an entry of refit.targets, and the setting whose rule they obey
+ENTRIES = {
+    "density": "refit.density",
+    "li2o": "glass.li2o",
+    "bulk_modulus": "refit.bulk_modulus",
+    "shear_modulus": "refit.shear_modulus",
+}
+TARGET_KEYS = ("file", "hold_out", *ENTRIES)
 
 
 @dataclass(frozen=True)
@@ -106,16 +114,10 @@ def _target(entry: Any, k: int, quantity: str, length: str) -> MeasuredTarget:
     if unknown or missing:
         said = [f"unknown {', '.join(unknown)}"] if unknown else []
         raise ConfigError(f"{where}: " + "; ".join(said + [f"{key} is missing" for key in missing]))
-    for key, low, high in (
-        ("density", 0.1, 30),
-        ("li2o", 0, 99),
-        ("bulk_modulus", 0.1, 1e3),
-        ("shear_modulus", 0.1, 1e3),
-    ):
-        value = entry.get(key)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-        if value is not None and not good:
-            raise ConfigError(f"{where}.{key} = {value!r}: must lie between {low:g} and {high:g}")
+    for key, rule in ENTRIES.items():
+        reason = RULES[rule].problem(entry[key]) if entry.get(key) is not None else ""
+        if reason:
+            raise ConfigError(f"{where}.{key} = {entry[key]!r}: {reason}")
     curve = read_curve(Path(str(entry["file"])), quantity, length)
     return MeasuredTarget(
         curve,

@@ -10,7 +10,7 @@ import optax
 
 from jaxglass.catalogue import scattering_settings
 from jaxglass.config import Config
-from jaxglass.engine.plan import Plan, make_plan
+from jaxglass.engine.plan import Plan, largest_reach, make_plan
 from jaxglass.errors import ConfigError
 from jaxglass.model.composition import common_size, compose, li2o_percent
 from jaxglass.model.potential import Potential
@@ -120,9 +120,8 @@ def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any
 
 
 def _half_width(system: System, density: float) -> float:
-    """Half the edge (A) of a cube of the system at `density` (g/cm3)."""
-    volume = float(system.volume) * float(system.density) / density
-    return 0.5 * volume ** (1 / 3)
+    """Half the smallest width (A) of the cell when it has `density` (g/cm3)."""
+    return largest_reach(np.asarray(system.cell)) * (float(system.density) / density) ** (1 / 3)
 
 
 def _plan(config: Config, system: System, potential: Potential, accuracy: float | None = None) -> Plan:

@@ -70,7 +70,7 @@ def window(
         carry = jax.lax.scan(lambda c, key: (step(c, key, z), None), carry, keys)[0]
         return carry, observe(carry[0], z)
 
-    keys = jax.random.split(key, steps).reshape(steps // every, every, -1)
+    keys = jax.random.split(key, (steps // every, every))
     (x, _), found = jax.lax.scan(stretch, (system.fractional, system.momenta), keys)
     return jnp.mean(found, 0), x
 

@@ -1,12 +1,13 @@
 """task=refit: fit the potential to measured scattering; results.json, potential.yaml, lammps/, figures, report.html."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from jaxglass.config import Config
-from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.study import report, run_stages
 
 POTENTIAL_FILE = "potential.yaml"
 
@@ -15,16 +16,7 @@ def run_refit(config: Config, path: Path, config_yaml: str) -> None:
     """Refit in `path`; the same command continues an interrupted one."""
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)
-        directory.set_status(state="running", stage="refit", error=None)
-        try:
-            _run(config, directory)
-        except JaxglassError as error:
-            directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
-            raise
-        directory.set_status(state="done", stage=None, finished=["refit"])
-        from jaxglass.report.html import write_report
-
-        print(f"report: {write_report(directory.path)}")
+        run_stages(directory, {"refit": partial(_run, config, directory), "report": partial(report, config, directory)})
 
 
 def _run(config: Config, directory: RunDirectory) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from jaxglass.report import markup
 from jaxglass.report.comparison import comparison, deviation_text
 from jaxglass.report.figures import ReportFigure, draw_figures
-from jaxglass.report.markup import inline, scroll, section, small, table
+from jaxglass.report.markup import scroll, section, small, table
 from jaxglass.report.measured import measured_sections
 from jaxglass.report.reference import ReferenceTable, load_references
 from jaxglass.report.refit import refit_section, refit_sentence
@@ -18,7 +19,6 @@ from jaxglass.report.transport import transport_section
 from jaxglass.report.view3d import view_section
 from jaxglass.report.wording import entries, number_text, settings, value_text, why_text
 
-STYLE = Path(__file__).with_name("report.css")
 NAMED_STAGES = (
     "glass",
     "input",
@@ -60,15 +60,7 @@ def page(record: RunRecord, references: ReferenceTable, figures: Sequence[Report
         _potential_section(record),
         _settings_section(record),
     ]
-    title, style = title_text(record), STYLE.read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<h1>{escape(title)}</h1>\n<p class="result">{escape(result_sentence(record, references))}</p>\n'
-        + "".join(sections)
-        + "</body>\n</html>\n"
-    )
+    return markup.page(title_text(record), result_sentence(record, references), "".join(sections))
 
 
 def title_text(record: RunRecord) -> str:
@@ -127,14 +119,7 @@ def _comparison_section(record: RunRecord, references: ReferenceTable) -> str:
 def _figure_section(figures: Sequence[ReportFigure]) -> str:
     if not figures:
         return ""
-    shown = "".join(
-        f'<figure><img alt="{escape(figure.title)}" '
-        f'src="data:image/{figure.path.suffix[1:]};base64,{inline(figure.path)}">'
-        f"<figcaption><strong>{escape(figure.title)}.</strong> {escape(figure.caption)}</figcaption>"
-        "</figure>\n"
-        for figure in figures
-    )
-    return section("Figures", f'<div class="figures">\n{shown}</div>')
+    return markup.figures((figure.path, figure.title, figure.caption) for figure in figures)
 
 
 def _input_section(record: RunRecord) -> str:

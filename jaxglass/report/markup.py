@@ -7,6 +7,28 @@ from pathlib import Path
 
 from jaxglass.report.wording import without_folders
 
+STYLE = Path(__file__).with_name("report.css")
+
+
+def page(title: str, result: str, body: str) -> str:
+    """The whole page: `title` and the `result` in one sentence are text, `body` is markup already."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
+        f'<h1>{escape(title)}</h1>\n<p class="result">{escape(result)}</p>\n{body}</body>\n</html>\n'
+    )
+
+
+def figures(drawn: Iterable[tuple[Path, str, str]]) -> str:
+    """Image files, each with its title and caption."""
+    shown = "".join(
+        f'<figure><img alt="{escape(title)}" src="data:image/{path.suffix[1:]};base64,{inline(path)}">'
+        f"<figcaption><strong>{escape(title)}.</strong> {escape(caption)}</figcaption></figure>\n"
+        for path, title, caption in drawn
+    )
+    return section("Figures", f'<div class="figures">\n{shown}</div>')
+
 
 def section(title: str, content: str) -> str:
     """A heading with its content, which is markup already."""

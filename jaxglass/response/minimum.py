@@ -6,7 +6,7 @@ atoms do when the potential or the cell changes by d then follows from F = 0 (im
 
     H dx = dF,    H = -dF/dx,    dF at fixed fractional coordinates
 
-by conjugate gradients, H applied by differentiating the forces of the twin. Cutoffs are sharp: this holds between two
+by conjugate gradients (`response.gradient`). Cutoffs are sharp: this holds between two
 crossings.
 """
 
@@ -33,6 +33,7 @@ from jaxglass.model.cell import inverse
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree, static
+from jaxglass.response.gradient import Gradient, curvature
 
 SKIN = 0.8  # A
 BLOCK, MOST_STEPS = 50, 50_000
@@ -111,14 +112,15 @@ def answer(
     Not finite, or far from solving it, where H is not positive; differentiable in all but the list.
     """
 
-    def hessian(u: Array) -> Array:
-        def slope(x: Array) -> Array:
-            return -twin.forces(plan, potential, species, x, cell, near, False).forces
-
-        found = jax.jvp(slope, (fractional,), (u @ inverse(cell),))[1]
-        return found - found.mean(0)
-
-    return cg(hessian, force - force.mean(0), tol=RESIDUAL, maxiter=20 * len(force))[0]
+    hessian, precondition = curvature(plan, potential, species, fractional, cell, near.columns)
+    found, _ = cg(
+        lambda u: hessian(Gradient(u, jnp.zeros(()))).u,
+        force - force.mean(0),
+        tol=RESIDUAL,
+        maxiter=20 * len(force),
+        M=lambda u: precondition(Gradient(u, jnp.zeros(()))).u,
+    )
+    return found
 
 
 @jax.custom_jvp

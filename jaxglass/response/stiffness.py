@@ -45,6 +45,7 @@ def _strains() -> np.ndarray:
     return found
 
 
+@jax.jit
 def followers(rest: Rest) -> Array:
     """u_D (6, N, 3) in fractional coordinates per unit of each of the six strains."""
     cell = rest.system.cell
@@ -55,6 +56,7 @@ def followers(rest: Rest) -> Array:
     return jax.lax.map(follow, jnp.asarray(_strains()))
 
 
+@jax.jit
 def relaxed_moduli(rest: Rest, potential: Potential, moves: Array) -> Moduli:
     """K and G of `rest` at `potential`; `moves` are its `followers`."""
     x, cell = at_rest(rest, potential)

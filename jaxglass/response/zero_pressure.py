@@ -24,7 +24,7 @@ from jaxglass.errors import NumericalError
 from jaxglass.model.cell import inverse
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.response.gradient import Gradient, gradient, own_stiffness
+from jaxglass.response.gradient import curvature, gradient, moved, without_mean
 from jaxglass.response.minimum import SKIN, Rest, relax
 from jaxglass.response.moduli import static_stress
 from jaxglass.response.newton import Step, trust_region_step
@@ -98,7 +98,8 @@ class _Tried(NamedTuple):
 @partial(jax.jit, static_argnums=0)
 def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radius: Array) -> _Tried:
     species, x, cell = system.species, system.fractional, system.cell
-    g, hessian, precondition = expansion(plan, potential, species, x, cell, near.columns)
+    g = without_mean(gradient(plan, potential, species, x, cell, near.columns))
+    hessian, precondition = curvature(plan, potential, species, x, cell, near.columns)
     left = jnp.maximum(jnp.abs(g.u).max(), jnp.abs(g.v) / len(species))
     tolerance = jnp.clip(0.1 * jnp.sqrt(left), 1e-4, 0.1)
     found = trust_region_step(g, hessian, precondition, radius, tolerance, MOST)
@@ -108,34 +109,6 @@ def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radi
     after = twin.energy(plan, potential, species, x_new, cell_new, near)
     found = found._replace(size=short * found.size, predicted=found.predicted * short * (2 - short))
     return _Tried(x_new, cell_new, before - after, found, before, left)
-
-
-def moved(fractional: Array, cell: Array, y: Gradient) -> tuple[Array, Array]:
-    """Fractional coordinates and cell after a move of atoms by u (A) and of the logarithm of the length by v."""
-    return fractional + y.u @ inverse(cell), cell * jnp.exp(y.v)
-
-
-def expansion(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, index: Array):
-    """The gradient without its mean, H as a function y -> H y, and its preconditioner: blocks of atoms and v."""
-
-    def at(y: Gradient) -> Gradient:
-        return gradient(plan, potential, species, *moved(fractional, cell, y), index)
-
-    g, H = jax.linearize(at, Gradient(jnp.zeros_like(fractional), jnp.zeros(())))
-    own = own_stiffness(plan, potential, species, fractional, cell, index)
-    stiff, directions = jnp.linalg.eigh(own)
-    softest = 0.05 * jnp.mean(stiff)
-    inverses = jnp.einsum("iab,ib,icb->iac", directions, 1 / jnp.maximum(jnp.abs(stiff), softest), directions)
-
-    def precondition(y: Gradient) -> Gradient:
-        return _without_mean(Gradient(jnp.einsum("iab,ib->ia", inverses, y.u), y.v / (len(species) * jnp.mean(stiff))))
-
-    return _without_mean(g), lambda y: _without_mean(H(y)), precondition
-
-
-def _without_mean(y: Gradient) -> Gradient:
-    """A solid may move as a whole."""
-    return Gradient(y.u - y.u.mean(0), y.v)
 
 
 @jax.custom_jvp
@@ -154,7 +127,7 @@ def _(primals, tangents):
     plan, species, index = rest.plan, rest.system.species, rest.near.columns
     x, cell = at_rest(rest, potential)
     pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
-    _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
-    pull = _without_mean(jax.tree.map(jnp.negative, pull))
+    hessian, precondition = curvature(plan, potential, species, x, cell, index)
+    pull = without_mean(jax.tree.map(jnp.negative, pull))
     y = cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
     return (x, cell), (y.u @ inverse(cell), y.v * cell)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxglass.analysis.trend import Trend
-from jaxglass.report.html import STYLE
+from jaxglass.report import markup
 from jaxglass.report.markup import inline, section, table
 from jaxglass.report.reference import ReferenceTable
 from jaxglass.report.wording import number_text, value_text
@@ -40,12 +40,7 @@ def page(
         _mean_section(means, keys, None, "Everything measured"),
         section("What the errors are", f"<p>{escape(_errors(means))}</p>"),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
-        f'<h1>{escape(title)}</h1>\n<p class="result">{escape(result)}</p>\n' + "".join(sections) + "</body>\n</html>\n"
-    )
+    return markup.page(title, result, "".join(sections))
 
 
 def _figure_section(figure: Path | None) -> str:

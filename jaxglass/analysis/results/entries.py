@@ -9,8 +9,8 @@ from jaxglass.analysis.statistics import Measurement, missing
 def measurement_entry(measurement: Measurement) -> dict:
     """{"value", "error", "unit"} and, where there is one, "reason"."""
     entry: dict = {
-        "value": _finite(measurement.value),
-        "error": _finite(measurement.error),
+        "value": finite(measurement.value),
+        "error": finite(measurement.error),
         "unit": measurement.unit,
     }
     return entry | ({"reason": measurement.reason} if measurement.reason else {})
@@ -40,5 +40,6 @@ def angle_entry(angle: AngleDistribution) -> dict:
     return entry
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """A number that JSON can hold: null for NaN and infinity."""
     return float(value) if value is not None and np.isfinite(value) else None
