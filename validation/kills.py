@@ -57,13 +57,31 @@ class Protocol:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def protocols() -> list[Protocol]:
+def protocols(folder: Path) -> list[Protocol]:
     """The four whose loss would hurt."""
     glass = f"input={glasses()[0].path}"
+    Q = np.arange(0.7, 15.0, 0.05)
+    target = folder / "S.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savetxt(
+        target, np.column_stack([Q, 1 - np.exp(-0.05 * Q**2) * np.cos(2.4 * Q)]), fmt="%.4f"
+    )  # any curve will do
+    wanted = (f"refit.target={target}", "refit.kind=xray", "refit.quantity=S_q", "refit.density=2.2")
+    short = ("refit.parameters=[A_BO]", "refit.estimator=implicit", "refit.seeds=1", "refit.outer_steps=1")
     return [
         Protocol("melt_quench", ("stages=[melt_quench]",)),
-        Protocol("fracture", ("stages=[fracture]", glass, "fracture.supercell=[1,1,1]")),
+        Protocol(
+            "fracture",
+            (
+                "stages=[fracture]",
+                glass,
+                "fracture.supercell=[1,1,1]",
+                "fracture.notch_width=0.5",
+                "fracture.notch_height=0.7",
+            ),
+        ),
         Protocol("diffusion", ("stages=[diffusion]", glass)),
+        Protocol("refit", ("task=refit", *wanted, *short, "refit.inner_steps=1")),
     ]
 
 
@@ -163,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
     """Command line."""
     folder = Path(arguments[0] if arguments else "outputs/kills").resolve()
     count = int(arguments[1]) if len(arguments) > 1 else COUNT
-    some, rng = protocols(), np.random.default_rng(SEED)
+    some, rng = protocols(folder), np.random.default_rng(SEED)
     tallies = [campaign(one, folder / one.name, -(-count // len(some)), rng) for one in some]
     record(tallies)
     for one in tallies:

@@ -32,7 +32,9 @@ class Trend:
 
 
 def trend_line(name: str, unit: str, paper: str | None, li2o: np.ndarray, values: np.ndarray) -> Trend:
-    """Of `values` (G,) of glasses with `li2o` (G,) mol %."""
+    """Of `values` (G,) of glasses with `li2o` (G,) mol %; those that have none (NaN) are left out."""
+    known = np.isfinite(values)
+    li2o, values = li2o[known], values[known]
     groups = [values[li2o == level] for level in np.unique(li2o)]
     line, covariance = np.polyfit(li2o, values, 1, cov=True)
     return Trend(
