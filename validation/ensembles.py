@@ -24,6 +24,7 @@ from jaxglass.manifest import versions
 from jaxglass.model.potential import make_potential
 from jaxglass.model.system import System, make_system
 from jaxglass.protocols.packing import push_apart
+from jaxglass.runtime import configure
 from validation.sampled_run import SampledRun
 from validation.samples import Sample, heated
 
@@ -143,6 +144,7 @@ def deviations(system: System, samples: Mapping[Thermodynamic, Columns]) -> Iter
 
 def main(arguments: Sequence[str]) -> int:
     """Command line."""
+    configure("cpu", 1)
     length_ps = float(arguments[0]) if arguments else LENGTH_PS
     melt, samples = lithium_oxide_melt(), {}
     for state in STATES:
