@@ -48,6 +48,7 @@ class Protocol:
     """A protocol and the settings that run it in well under a minute."""
 
     name: str
+    share: float  # of the kills; most where a run is short
     arguments: tuple[str, ...]
 
     def start(self, folder: Path) -> subprocess.Popen:
@@ -70,9 +71,10 @@ def protocols(folder: Path) -> list[Protocol]:
     wanted = (f"refit.target={target}", "refit.kind=xray", "refit.quantity=S_q", "refit.density=2.2")
     short = ("refit.parameters=[A_BO]", "refit.estimator=implicit", "refit.seeds=1", "refit.outer_steps=1")
     return [
-        Protocol("melt_quench", ("stages=[melt_quench]",)),
+        Protocol("melt_quench", 0.4, ("stages=[melt_quench]",)),
         Protocol(
             "fracture",
+            0.25,
             (
                 "stages=[fracture]",
                 glass,
@@ -81,8 +83,8 @@ def protocols(folder: Path) -> list[Protocol]:
                 "fracture.notch_height=0.7",
             ),
         ),
-        Protocol("diffusion", ("stages=[diffusion]", glass)),
-        Protocol("refit", ("task=refit", *wanted, *short, "refit.inner_steps=1")),
+        Protocol("diffusion", 0.25, ("stages=[diffusion]", glass)),
+        Protocol("refit", 0.1, ("task=refit", *wanted, *short, "refit.inner_steps=1")),
     ]
 
 
@@ -191,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
     some = [one for one in every if not arguments[2:] or one.name in arguments[2:]]
     rng, failed = np.random.default_rng(SEED), False
     for one in some:
-        tally = campaign(one, folder / one.name, -(-count // len(every)), rng)
+        tally = campaign(one, folder / one.name, round(one.share * count), rng)
         record(tally)
         print(asdict(tally), flush=True)
         failed |= bool(tally.unreadable or tally.different)
