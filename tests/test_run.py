@@ -28,6 +28,7 @@ from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
 
 SCRIPT = Path(__file__).with_name("small_run.py")
+KILL_SECONDS = 150.0
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,32 @@ def test_killed_run_continues_to_the_same_bits(undisturbed, tmp_path, environmen
         child.communicate()
     subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], env=environment, check=True, capture_output=True)
     assert_same_run(undisturbed, tmp_path)
+
+
+def test_kills_at_random_times_change_nothing(undisturbed, tmp_path, environment):
+    """As many as fit: a checkpoint after every block, so that some fall into a save. 200 of whole protocols:
+    `python -m validation.kills`."""
+    random, kills, runs, began = np.random.default_rng(3), 0, 0, time.monotonic()
+    start_child(tmp_path / "whole", environment, pause=0.0).communicate()
+    length = time.monotonic() - began
+    while time.monotonic() - began < KILL_SECONDS:
+        path, runs = tmp_path / str(runs), runs + 1
+        while True:
+            late = time.monotonic() - began > KILL_SECONDS
+            child = start_child(path, environment, pause=0.0)
+            try:
+                _, errors = child.communicate(timeout=None if late else random.uniform(0.0, length))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.communicate()
+                load_latest(path / "checkpoints")  # readable, or none yet
+                kills += 1
+            else:
+                assert child.returncode == 0, errors.decode()[-2000:]
+                break
+        assert_same_run(undisturbed, path)
+    print(f"{kills} kills in {runs} runs")
+    assert kills >= runs
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])

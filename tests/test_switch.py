@@ -87,7 +87,12 @@ def test_derivatives_are_finite_everywhere_and_right(smooth, r):
 
 
 @pytest.mark.parametrize(
-    ("precision", "name"), [("mixed", "glass"), ("float64", "glass"), ("float64", "collisions, sheared and rotated")]
+    ("precision", "name"),
+    [
+        ("mixed", "glass"),
+        pytest.param("float64", "glass", marks=pytest.mark.slow),
+        pytest.param("float64", "collisions, sheared and rotated", marks=pytest.mark.slow),
+    ],
 )
 def test_hot_path_agrees_with_the_exact_sum(smooth, cells, precision, name):
     """The glass, and a cell with pairs inside the core."""
