@@ -13,7 +13,7 @@ import atheris
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 with atheris.instrument_imports(include=["jaxglass"], enable_loader_override=False):
-    from test_fuzz import ARCHIVE, CURVE, POTENTIAL, WHOLE, answers_or_refuses, load
+    from test_fuzz import ARCHIVE, CURVE, MEASUREMENTS, POTENTIAL, WHOLE, answers_or_refuses, load
 
     from jaxglass.analysis.measured_curve import read_curve
     from jaxglass.experiment.laboratory import read_glass
@@ -22,11 +22,6 @@ with atheris.instrument_imports(include=["jaxglass"], enable_loader_override=Fal
     from jaxglass.structures import read_structure
     from jaxglass.trajectories import read_trajectory
 
-MEASUREMENTS = """name: 40LiBP
-density: {mass_in_air_g: {value: 3.18, error: 0.002}, mass_in_liquid_g: {readings: [2.1, 2.2]}, liquid_g_per_cm3: 0.79}
-ultrasound: {longitudinal_m_per_s: {value: 5980, error: 20}, transversal_m_per_s: 3500}
-crack_resistance: {load_N: [0.3, 0.5, 1.0], cracked_corners: [9, 23, 58], corners: [120, 120, 120]}
-"""
 Reader = Callable[[Path], object]
 PARSERS: dict[str, tuple[str, bytes, Reader]] = {
     "xyz": ("a.xyz", WHOLE["a.xyz"].encode(), read_trajectory),

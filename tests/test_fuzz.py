@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jaxglass.analysis.measured_curve import read_curve
 from jaxglass.config import check_config, conf_folder
 from jaxglass.errors import CheckpointError, ConfigError, InputDataError, JaxglassError
+from jaxglass.experiment.laboratory import read_glass
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.simulation.archive import read_archive
 from jaxglass.simulation.checkpoint import load_latest, save
@@ -123,6 +124,29 @@ def test_measured_curves(tmp_path, text):
 def test_measured_curves_of_any_bytes(tmp_path, content):
     (tmp_path / "curve.txt").write_bytes(content)
     answers_or_refuses(lambda: read_curve(tmp_path / "curve.txt", "S_q"))
+
+
+MEASUREMENTS = """name: 40LiBP
+density: {mass_in_air_g: {value: 3.18, error: 0.002}, mass_in_liquid_g: {readings: [2.1, 2.2]}, liquid_g_per_cm3: 0.79}
+ultrasound: {longitudinal_m_per_s: {value: 5980, error: 20}, transversal_m_per_s: 3500}
+crack_resistance: {load_N: [0.3, 0.5, 1.0], cracked_corners: [9, 23, 58], corners: [120, 120, 120]}
+"""
+
+
+@quick
+@given(text=damaged(MEASUREMENTS))
+def test_measurements(tmp_path, text):
+    path = tmp_path / "measurements.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    answers_or_refuses(lambda: read_glass(path))
+
+
+def test_more_corners_than_anybody_counted(tmp_path):
+    """Found by atheris: 6e171 corners overflowed in the fit."""
+    path = tmp_path / "measurements.yaml"
+    path.write_text(MEASUREMENTS.replace("corners: [120,", f"corners: [{'6' * 172},"))
+    with pytest.raises(InputDataError, match="are no counts"):
+        read_glass(path)
 
 
 POTENTIAL = (conf_folder() / "potential" / "deng_du.yaml").read_text()

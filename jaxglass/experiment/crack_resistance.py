@@ -24,6 +24,7 @@ from scipy.stats import chi2, f
 from jaxglass.errors import InputDataError
 
 LEVEL = 0.95
+MOST_CORNERS = 1_000_000  # at a load: nobody has counted more
 FARTHEST = 50.0  # in theta: beyond e^50 N a bound is no bound
 
 
@@ -142,7 +143,7 @@ def _check_counts(F: np.ndarray, k: np.ndarray, n: np.ndarray) -> None:
     for load, cracked, corners in zip(F, k, n, strict=True):
         if not (np.isfinite(load) and load > 0):
             raise InputDataError(f"load {load:g} N must be above 0")
-        if not (0 <= cracked <= corners and corners >= 1 and cracked % 1 == corners % 1 == 0):
+        if not (0 <= cracked <= corners and 1 <= corners <= MOST_CORNERS and cracked % 1 == corners % 1 == 0):
             raise InputDataError(f"{cracked:g} of {corners:g} corners cracked at {load:g} N are no counts")
 
 
