@@ -28,7 +28,7 @@ from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
 
 SCRIPT = Path(__file__).with_name("small_run.py")
-KILL_SECONDS = 150.0
+KILL_SECONDS = 100.0
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def wait_for_checkpoint(path: Path, beyond: int, child: subprocess.Popen) -> Non
 
 def test_killed_run_continues_to_the_same_bits(undisturbed, tmp_path, environment):
     for beyond in (60, 240, 480):  # one kill in each stage kind
-        child = start_child(tmp_path, environment, pause=0.4)
+        child = start_child(tmp_path, environment, pause=0.1)
         wait_for_checkpoint(tmp_path, beyond, child)
         child.send_signal(signal.SIGKILL)
         child.communicate()
