@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 
-from jaxglass.config import SWEPT_TASKS, check_config, conf_folder
+from jaxglass.config import SWEPT_TASKS, Config
 from validation.__main__ import parsed
+from validation.studies import config_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -80,15 +79,8 @@ def jaxglass_accepts(words: list[str]) -> None:
         else:
             choices.append([override.input_line or ""])
     for overrides in product(*choices):
-        config = check_config(composed(overrides))
+        config = config_of(overrides)
         assert not sweep or config.get("task") in SWEPT_TASKS
-
-
-def composed(overrides: tuple[str, ...]) -> dict:
-    with initialize_config_dir(str(conf_folder()), version_base=None):
-        values = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
-    assert isinstance(values, dict)
-    return values
 
 
 def python_accepts(words: list[str]) -> None:
@@ -145,8 +137,8 @@ def test_imports_of_examples_can_be_made(page):
 
 
 @cache
-def paper() -> dict:
-    return composed(("scale=paper",))
+def paper() -> Config:
+    return config_of(["scale=paper"])
 
 
 STATED = re.findall(r"`([a-z_]+(?:\.[\w-]+)+)=([^`]+)`", (ROOT / "docs" / "methods.md").read_text())
@@ -158,8 +150,5 @@ def test_the_methods_page_states_settings():
 
 @pytest.mark.parametrize(("key", "value"), STATED, ids=[key for key, _ in STATED])
 def test_the_methods_page_is_in_force(key, value):
-    node = paper()
-    for part in key.split("."):
-        node = node[part]
-    stated = yaml.safe_load(value)
-    assert node == (float(value) if isinstance(node, float) else stated)
+    set_to = paper().get(key)
+    assert set_to == (float(value) if isinstance(set_to, float) else yaml.safe_load(value))

@@ -19,34 +19,26 @@ from jaxglass.dynamics.ensembles import Control
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine.plan import WINDOW, make_plan
 from jaxglass.model.potential import make_potential
-from jaxglass.model.system import System, degrees_of_freedom, make_system, maxwell_boltzmann
-from jaxglass.protocols.packing import push_apart
+from jaxglass.model.system import System, degrees_of_freedom, maxwell_boltzmann
 from jaxglass.simulation.block import Samples, first_forces, run_block
 from jaxglass.simulation.rhythm import choose, first_pace
-from validation.ensembles import Thermodynamic, simulation_data
+from validation.ensembles import LITHIUM_OXIDE, Thermodynamic, packed_lithium_oxide, simulation_data
 
 SIGMA = 4.0  # CI limit of every statistical check
 HOT = 2000.0  # K: a liquid that forgets its start within a picosecond
 PRESSURE = 0.6  # GPa
 TAU = (0.1, 0.2)  # ps, thermostat and barostat
 
-POTENTIAL_SETTINGS = (
-    {"Li": 0.6, "O": -1.2},
-    {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}},
-)
-
 
 @pytest.fixture(scope="module")
 def potential():
-    return make_potential(("Li", "O"), *POTENTIAL_SETTINGS, cutoff=4.8)
+    return packed_lithium_oxide().potential
 
 
 @pytest.fixture(scope="module")
 def melt() -> System:
     """216 ions at random, overlaps removed."""
-    cell = np.eye(3) * 13.8
-    places = push_apart(np.repeat([False, True], [144, 72]), np.random.default_rng(3).random((216, 3)), cell)
-    return make_system(["Li"] * 144 + ["O"] * 72, places, cell)
+    return packed_lithium_oxide().system
 
 
 def control(
@@ -162,7 +154,7 @@ def test_nve_conserves_energy(runner, liquid):
 @pytest.mark.slow
 def test_nve_error_falls_with_the_square_of_the_step(liquid):
     """Steeper O-O repulsion and a tighter mesh: no jump at either cutoff may hide the error of the integrator."""
-    charges, pairs = POTENTIAL_SETTINGS
+    charges, pairs = LITHIUM_OXIDE
     steep = make_potential(("Li", "O"), charges, {**pairs, "O-O": {"A": 80000.0, "rho": 0.2, "C": 0.0}}, cutoff=5.0)
     exact = Runner(steep, liquid.system, "float64", accuracy=1e-7)
     state, _ = exact.run("nvt", exact.first(liquid.system), control(), 20)

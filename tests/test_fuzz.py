@@ -112,14 +112,6 @@ CURVE = "# r (A), T\n" + "".join(f"{0.1 * k:.2f} {1 + 0.01 * k:.3f} 0.1\n" for k
 
 
 @quick
-@given(text=damaged(CURVE))
-def test_measured_curves(tmp_path, text):
-    path = tmp_path / "curve.txt"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    answers_or_refuses(lambda: read_curve(path, "T_r"))
-
-
-@quick
 @given(content=st.binary(max_size=200))
 def test_measured_curves_of_any_bytes(tmp_path, content):
     (tmp_path / "curve.txt").write_bytes(content)
@@ -131,14 +123,6 @@ density: {mass_in_air_g: {value: 3.18, error: 0.002}, mass_in_liquid_g: {reading
 ultrasound: {longitudinal_m_per_s: {value: 5980, error: 20}, transversal_m_per_s: 3500}
 crack_resistance: {load_N: [0.3, 0.5, 1.0], cracked_corners: [9, 23, 58], corners: [120, 120, 120]}
 """
-
-
-@quick
-@given(text=damaged(MEASUREMENTS))
-def test_measurements(tmp_path, text):
-    path = tmp_path / "measurements.yaml"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    answers_or_refuses(lambda: read_glass(path))
 
 
 def test_more_corners_than_anybody_counted(tmp_path):
@@ -157,12 +141,22 @@ def load(path: Path) -> object:
     return load_parameters(default_settings() | {"file": str(path)}, tuple(COUNTS), COUNTS)
 
 
+#: small files of text by name: a whole one, and who reads it
+TEXTS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "curve.txt": (CURVE, lambda path: read_curve(path, "T_r")),
+    "measurements.yaml": (MEASUREMENTS, read_glass),
+    "potential.yaml": (POTENTIAL, load),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
 @quick
-@given(text=damaged(POTENTIAL))
-def test_potential_files(tmp_path, text):
-    path = tmp_path / "potential.yaml"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    answers_or_refuses(lambda: load(path))
+@given(data=st.data())
+def test_texts(tmp_path, name, data):
+    whole, read = TEXTS[name]
+    path = tmp_path / name
+    path.write_text(data.draw(damaged(whole)), encoding="utf-8", errors="surrogateescape")
+    answers_or_refuses(lambda: read(path))
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -88,7 +88,7 @@ def trends(found: Sequence[Found]) -> list[Trend]:
         known = np.isfinite(values)
         if known.sum() > 3 and len(np.unique(li2o[known])) > 1:
             shown = f"log10_diffusivity_{name}" if name in names else name
-            lines.append(trend_line(shown, unit, paper, li2o[known], values[known]))
+            lines.append(trend_line(shown, unit, paper, li2o, values))
     return lines
 
 

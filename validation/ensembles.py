@@ -65,17 +65,24 @@ class Deviation:
     sigmas: float
 
 
-def lithium_oxide_melt() -> Sample:
-    """216 ions without r^-6, so that energies are smooth at the cutoff, packed at random and hot."""
-    potential = make_potential(
-        ("Li", "O"),
-        {"Li": 0.6, "O": -1.2},
-        {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}},
-        cutoff=4.8,
-    )
+#: charges (e) and repulsions without r^-6, so that energies are smooth at the cutoff
+LITHIUM_OXIDE = (
+    {"Li": 0.6, "O": -1.2},
+    {"Li-O": {"A": 41051.938, "rho": 0.15116, "C": 0.0}, "O-O": {"A": 9000.0, "rho": 0.25, "C": 0.0}},
+)
+
+
+def packed_lithium_oxide() -> Sample:
+    """216 ions at random, overlaps removed."""
+    potential = make_potential(("Li", "O"), *LITHIUM_OXIDE, cutoff=4.8)
     cell = np.eye(3) * 13.8
     places = push_apart(np.repeat([False, True], [144, 72]), np.random.default_rng(3).random((216, 3)), cell)
-    packed = Sample(potential, make_system(["Li"] * 144 + ["O"] * 72, places, cell))
+    return Sample(potential, make_system(["Li"] * 144 + ["O"] * 72, places, cell))
+
+
+def lithium_oxide_melt() -> Sample:
+    """The same, minimised and hot."""
+    packed = packed_lithium_oxide()
     still = SampledRun(packed, "minimise", COLD.kelvin)
     still.sampled(600, 60)
     return heated(replace(packed, system=still.system), COLD.kelvin, 1)

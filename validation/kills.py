@@ -65,24 +65,14 @@ def protocols(folder: Path) -> list[Protocol]:
     Q = np.arange(0.7, 15.0, 0.05)
     target = folder / "S.txt"
     folder.mkdir(parents=True, exist_ok=True)
-    np.savetxt(
-        target, np.column_stack([Q, 1 - np.exp(-0.05 * Q**2) * np.cos(2.4 * Q)]), fmt="%.4f"
-    )  # any curve will do
+    any_curve = 1 - np.exp(-0.05 * Q**2) * np.cos(2.4 * Q)
+    np.savetxt(target, np.column_stack([Q, any_curve]), fmt="%.4f")
     wanted = (f"refit.target={target}", "refit.kind=xray", "refit.quantity=S_q", "refit.density=2.2")
     short = ("refit.parameters=[A_BO]", "refit.estimator=implicit", "refit.seeds=1", "refit.outer_steps=1")
+    notch = ("fracture.supercell=[1,1,1]", "fracture.notch_width=0.5", "fracture.notch_height=0.7")
     return [
         Protocol("melt_quench", 0.4, ("stages=[melt_quench]",)),
-        Protocol(
-            "fracture",
-            0.25,
-            (
-                "stages=[fracture]",
-                glass,
-                "fracture.supercell=[1,1,1]",
-                "fracture.notch_width=0.5",
-                "fracture.notch_height=0.7",
-            ),
-        ),
+        Protocol("fracture", 0.25, ("stages=[fracture]", glass, *notch)),
         Protocol("diffusion", 0.25, ("stages=[diffusion]", glass)),
         Protocol("refit", 0.1, ("task=refit", *wanted, *short, "refit.inner_steps=1")),
     ]

@@ -45,6 +45,10 @@ class PairCurvature:
     f: Array
     slope: Array
 
+    def gradient(self) -> Gradient:
+        """The first derivative, of the same f."""
+        return _pull(self.vector, self.f)
+
     def apply(self, y: Gradient) -> Gradient:
         """H y."""
         change = y.u[self.index] - y.u + y.v * self.vector
@@ -65,8 +69,12 @@ def gradient(
     """The gradient at `fractional` (N, 3) in `cell` (3, 3) with the list `index` (K, N)."""
     vector, r2, near = _pairs(plan, fractional, cell, index)
     f = jnp.where(near, _slope_over_distance(plan, potential, species, index, jnp.where(near, r2, plan.reach**2)), 0.0)
-    mesh = mesh_gradient(plan, potential, species, fractional, cell)
-    return Gradient(mesh.u - jnp.sum(f[:, :, None] * vector, 0), mesh.v + 0.5 * jnp.sum(f * r2))
+    return jax.tree.map(jnp.add, _pull(vector, f), mesh_gradient(plan, potential, species, fractional, cell))
+
+
+def _pull(vector: Array, f: Array) -> Gradient:
+    """The pairs' share of the gradient."""
+    return Gradient(-jnp.sum(f[:, :, None] * vector, 0), 0.5 * jnp.sum(f * jnp.sum(vector * vector, -1)))
 
 
 def mesh_gradient(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array) -> Gradient:
@@ -87,15 +95,15 @@ def pair_curvature(
     return PairCurvature(index, vector, jnp.where(near, f, 0.0), jnp.where(near, slope, 0.0))
 
 
-def curvature(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, index: Array):
-    """H as a function y -> H y, and a preconditioner: the pairs' blocks of atoms, and v. A solid may move as a whole:
-    both leave the mean of u out."""
+def expansion(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, index: Array):
+    """The gradient, H as a function y -> H y, and a preconditioner: the pairs' blocks of atoms, and v. A solid may move
+    as a whole: all three leave the mean of u out."""
     pairs = pair_curvature(plan, potential, species, fractional, cell, index)
 
     def mesh(y: Gradient) -> Gradient:
         return mesh_gradient(plan, potential, species, *moved(fractional, cell, y))
 
-    _, of_the_mesh = jax.linearize(mesh, Gradient(jnp.zeros_like(fractional), jnp.zeros(())))
+    g_of_the_mesh, of_the_mesh = jax.linearize(mesh, Gradient(jnp.zeros_like(fractional), jnp.zeros(())))
     stiff, directions = jnp.linalg.eigh(pairs.own())
     softest = 0.05 * jnp.mean(stiff)
     inverses = jnp.einsum("iab,ib,icb->iac", directions, 1 / jnp.maximum(jnp.abs(stiff), softest), directions)
@@ -106,7 +114,7 @@ def curvature(plan: Plan, potential: Potential, species: Array, fractional: Arra
     def precondition(y: Gradient) -> Gradient:
         return without_mean(Gradient(jnp.einsum("iab,ib->ia", inverses, y.u), y.v / (len(species) * jnp.mean(stiff))))
 
-    return hessian, precondition
+    return without_mean(jax.tree.map(jnp.add, pairs.gradient(), g_of_the_mesh)), hessian, precondition
 
 
 def moved(fractional: Array, cell: Array, y: Gradient) -> tuple[Array, Array]:

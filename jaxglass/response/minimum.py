@@ -6,8 +6,7 @@ atoms do when the potential or the cell changes by d then follows from F = 0 (im
 
     H dx = dF,    H = -dF/dx,    dF at fixed fractional coordinates
 
-by conjugate gradients (`response.gradient`). Cutoffs are sharp: this holds between two
-crossings.
+by conjugate gradients (`response.gradient`). Cutoffs are sharp: this holds between two crossings.
 """
 
 from collections.abc import Callable
@@ -33,7 +32,7 @@ from jaxglass.model.cell import inverse
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree, static
-from jaxglass.response.gradient import Gradient, curvature
+from jaxglass.response.gradient import Gradient, expansion
 
 SKIN = 0.8  # A
 BLOCK, MOST_STEPS = 50, 50_000
@@ -111,8 +110,7 @@ def answer(
 
     Not finite, or far from solving it, where H is not positive; differentiable in all but the list.
     """
-
-    hessian, precondition = curvature(plan, potential, species, fractional, cell, near.columns)
+    _, hessian, precondition = expansion(plan, potential, species, fractional, cell, near.columns)
     found, _ = cg(
         lambda u: hessian(Gradient(u, jnp.zeros(()))).u,
         force - force.mean(0),

@@ -3,8 +3,8 @@
     V C_D = d2/dt2 E(x + t u_D, h (1 + t D)),    u_D: how the atoms follow the strain D, so that no force changes
 
 C_D is the smallest such curvature over all u, hence u_D may be kept while the potential moves: a derivative of C_D
-needs
-no further linear system. K = C_D/3 for D = 1/sqrt(3); G = mean of C_D/2 over five orthonormal strains without trace.
+needs no further linear system. K = C_D/3 for D = 1/sqrt(3); G = mean of C_D/2 over five orthonormal strains without
+trace.
 """
 
 from typing import NamedTuple

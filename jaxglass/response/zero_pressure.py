@@ -24,7 +24,7 @@ from jaxglass.errors import NumericalError
 from jaxglass.model.cell import inverse
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.response.gradient import curvature, gradient, moved, without_mean
+from jaxglass.response.gradient import expansion, gradient, moved, without_mean
 from jaxglass.response.minimum import SKIN, Rest, relax
 from jaxglass.response.moduli import static_stress
 from jaxglass.response.newton import Step, trust_region_step
@@ -98,8 +98,7 @@ class _Tried(NamedTuple):
 @partial(jax.jit, static_argnums=0)
 def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radius: Array) -> _Tried:
     species, x, cell = system.species, system.fractional, system.cell
-    g = without_mean(gradient(plan, potential, species, x, cell, near.columns))
-    hessian, precondition = curvature(plan, potential, species, x, cell, near.columns)
+    g, hessian, precondition = expansion(plan, potential, species, x, cell, near.columns)
     left = jnp.maximum(jnp.abs(g.u).max(), jnp.abs(g.v) / len(species))
     tolerance = jnp.clip(0.1 * jnp.sqrt(left), 1e-4, 0.1)
     found = trust_region_step(g, hessian, precondition, radius, tolerance, MOST)
@@ -127,7 +126,7 @@ def _(primals, tangents):
     plan, species, index = rest.plan, rest.system.species, rest.near.columns
     x, cell = at_rest(rest, potential)
     pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
-    hessian, precondition = curvature(plan, potential, species, x, cell, index)
+    _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
     pull = without_mean(jax.tree.map(jnp.negative, pull))
     y = cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
     return (x, cell), (y.u @ inverse(cell), y.v * cell)
