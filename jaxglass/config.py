@@ -12,6 +12,7 @@ from typing import Any
 
 import jaxglass
 from jaxglass.errors import ConfigError
+from jaxglass.model.composition import label
 
 STAGES = ("melt_quench", "structure", "topology", "elastic", "fracture", "bond_switching", "diffusion", "report")
 DEFAULT_STAGES = ("melt_quench", "structure", "topology", "elastic", "report")
@@ -87,6 +88,7 @@ RULES: dict[str, Rule] = {
     "sweep.gpus_per_job": Rule("int", 1, 64, optional=True),
     "sweep.max_attempts": Rule("int", 1, 1000, optional=True),
     "glass.li2o": Rule("float", 0, 99),
+    "glass.b2o3_share": Rule("float", 0, 1),
     "glass.n_atoms": Rule("int", 8, 10_000_000),
     "engine.precision": Rule("str", choices=("mixed", "float64")),
     "engine.coulomb_accuracy": Rule("float", 1e-9, 1e-2),
@@ -281,7 +283,8 @@ class Config:
         if task in ("analyse", "evaluate", "measured", "study") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
             return f"{task}-{file}-{self.hash}"
-        return f"{li2o:g}LiBP-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if task == "study" else task
+        glass = label(li2o, self.get("glass.b2o3_share")) if task == "study" else ""
+        return f"{glass}-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if glass else task
 
     def listed(self, key: str) -> list[Any]:
         """Values of a key that may hold a list."""
@@ -293,7 +296,13 @@ class Config:
         compositions, seeds = self.listed("glass.li2o"), self.listed("seed")
         return [
             Config(
-                {**self.values, "task": "study", "seed": seed, "glass": {"li2o": x, "n_atoms": n_atoms}}, self.stages
+                {
+                    **self.values,
+                    "task": "study",
+                    "seed": seed,
+                    "glass": {**self.get("glass"), "li2o": x, "n_atoms": n_atoms},
+                },
+                self.stages,
             )
             for x in compositions
             for seed in seeds

@@ -24,7 +24,7 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
 
     check_analyses(config)
     lithium = [float(x) for x in config.listed("glass.li2o")]
-    lanes = config.lanes(common_size(lithium, int(config.get("glass.n_atoms"))))
+    lanes = config.lanes(common_size(lithium, int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))))
     failed: dict[str, JaxglassError] = {}
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)

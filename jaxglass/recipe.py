@@ -66,7 +66,8 @@ def plan_glass(config: Config, shards: int | None = None) -> Planned:
     Raises `ConfigError` or `ResourceError` for settings that cannot be run.
     """
     engine = config.get("engine")
-    composition = compose(float(config.get("glass.li2o")), int(config.get("glass.n_atoms")))
+    glass = config.get("glass")
+    composition = compose(float(glass["li2o"]), int(glass["n_atoms"]), float(glass["b2o3_share"]))
     protocol = MeltQuench(**config.get("protocol"))
     protocol.stages()
     elements = tuple(composition.counts)
@@ -115,6 +116,7 @@ def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) ->
             "label": composition.label,
             "li2o": composition.li2o,
             "requested_li2o": composition.requested,
+            "b2o3_share": composition.b2o3_share,
             "n_atoms": composition.n_atoms,
             "counts": composition.counts,
             "a_bo": None

@@ -70,6 +70,6 @@ def _check_glasses(config: Config) -> None:
 
     lithium = [float(x) for x in config.listed("glass.li2o")]
     several = len(lithium) > 1 or len(config.listed("seed")) > 1
-    n_atoms = int(config.get("glass.n_atoms"))
-    for lane in config.lanes(common_size(lithium, n_atoms) if several else n_atoms):
+    n_atoms, share = int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))
+    for lane in config.lanes(common_size(lithium, n_atoms, share) if several else n_atoms):
         plan_glass(lane, shards=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxglass.errors import ConfigError
-from jaxglass.model.composition import FORMAL_CHARGE, compose
+from jaxglass.model.composition import FORMAL_CHARGE, compose, compose_exactly
 from jaxglass.model.pair_list import pair_list
 from jaxglass.protocols.packing import CATION_CATION, CATION_OXYGEN, OXYGEN_OXYGEN, random_packing
 
@@ -20,6 +20,28 @@ def test_neutral_and_close(li2o, n_atoms):
 
 def test_paper_counts():
     assert compose(38.0, 9720).counts == {"Li": 1520, "B": 1240, "P": 1240, "O": 5720}
+
+
+@pytest.mark.parametrize(
+    ("li2o", "share", "name", "counts"),
+    [
+        (50.0, 0.0, "50Li2O-50P2O5", {"Li": 173, "P": 173, "O": 519}),
+        (20.0, 1.0, "20Li2O-80B2O3", {"Li": 76, "B": 304, "O": 494}),
+        (30.0, 4 / 7, "30Li2O-40B2O3-30P2O5", {"Li": 105, "B": 140, "P": 105, "O": 525}),
+    ],
+)
+def test_off_the_line_of_the_paper(li2o, share, name, counts):
+    found = compose(li2o, 864, share)
+    assert (found.label, found.counts) == (name, counts)
+    assert sum(FORMAL_CHARGE[e] * n for e, n in found.counts.items()) == 0
+    assert compose_exactly(li2o, found.n_atoms, share).counts == counts
+
+
+def test_a_share_that_few_atoms_cannot_have():
+    with pytest.raises(ConfigError, match="b2o3_share"):
+        compose(40.0, 864, 1.2)
+    with pytest.raises(ConfigError, match="nearest neutral"):
+        compose(40.0, 40, 0.31)
 
 
 @pytest.mark.parametrize(

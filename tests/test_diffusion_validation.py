@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from systems import stored_glass
+from systems import stored_glass, within
 from walks import glass_with_walkers, walk
 
 from jaxglass.analysis.diffusion import analyse_diffusion
@@ -14,7 +14,7 @@ from jaxglass.analysis.results import diffusion_results
 from jaxglass.units import BOLTZMANN
 from validation import diffusion as sweep
 from validation import diffusion_programs as programs
-from validation.lammps_diffusion import Comparison
+from validation.lammps_diffusion import Comparison, Measured, measured
 from validation.studies import seed_by_seed
 
 
@@ -45,11 +45,17 @@ def test_a_sweep_is_kept_with_its_trends(tmp_path):
         ((1.0, 0.1), (1.3, 0.1), "equal (2.1 sigma)"),
         ((1.0, 0.1), (2.0, 0.1), "different (7.1 sigma)"),
         ((1.0, 0.3), (1.1, 0.1), "one is known to 30% only"),
-        (None, (1.0, 0.1), "no D: jaxglass too short; LAMMPS has one"),
     ],
 )
 def test_two_programs_are_judged(ours, theirs, words):
-    assert words in Comparison("x", 800.0, 100.0, ours, theirs, ("too short" if ours is None else "", "")).verdict
+    sides = [Measured(*side, 0.8) for side in (ours, theirs)]
+    assert words in Comparison("x", 800.0, 100.0, *sides).verdict
+
+
+def test_D_of_a_walk_is_measured_over_the_lags_that_both_programs_share():
+    found = measured(walk(1, 100, 400))
+    within("D of 1 A2/ps, in errors", (found.value / 1e-4 - 1) / (found.error / 1e-4), 3)
+    within("slope", found.slope - 1, 0.1)
 
 
 @pytest.mark.parametrize("module", ["tidynamics", "MDAnalysis", "kinisi"])

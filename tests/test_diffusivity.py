@@ -8,8 +8,8 @@ from systems import within
 from walks import drifting, dump_lines, trajectory, walk
 
 from jaxglass.analysis.collective import collective_diffusivity, walker_covariance
-from jaxglass.analysis.diffusivity import Diffusivity, diffusivity, fit_window, mean_with_error
-from jaxglass.analysis.msd import local_slope, summed_displacement
+from jaxglass.analysis.diffusivity import Diffusivity, FitWindow, diffusivity, fit_window, fitted, mean_with_error
+from jaxglass.analysis.msd import local_slope, mean_squared_displacement, summed_displacement
 from jaxglass.analysis.paths import make_paths
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.trajectories import read_trajectory
@@ -109,6 +109,27 @@ def test_ballistic_and_caged_lags_are_left_out():
     within("start", found.lags[0] / (9 * cage / (6 * D)) - 1, 0.1)
     assert found.lags[-1] == 600
     assert 0.9 <= found.slope < 0.93
+
+
+def test_a_window_that_starts_late_ends_late():
+    """It is at least half as long as the lag it starts at, up to two fifths of the trajectory."""
+    t = np.arange(1000.0)
+    for cage, first in ((2.0, 200), (2.6, 260)):
+        found = window_of(cage * (t > 0) + 6 * 0.015 * t)
+        within("start", found.lags[0] / first - 1, 0.02)
+        assert found.lags[-1] == np.ceil(1.5 * found.lags[0])
+    assert not len(window_of(2.8 * (t > 0) + 6 * 0.015 * t).lags)
+
+
+def test_intervals_of_a_late_window_cover_too():
+    """Lags from 4/15 to 2/5 of a walk, the latest window there can be."""
+    covered = 0
+    for seed in range(REPEATS):
+        paths = make_paths(walk(seed, 60, 300))
+        lags = np.unique(np.rint(np.linspace(80, 120, 32)).astype(int))
+        found = fitted(paths, mean_squared_displacement(paths), FitWindow(lags, 1.0))
+        covered += found.low < 1 < found.high
+    assert covered in COVERED
 
 
 @pytest.mark.parametrize("power", [0.4, 0.8])

@@ -181,7 +181,7 @@ COMPARISONS = (
     ),
     Comparison(
         "diffusion",
-        "D of lithium in 38LiBP at 800 K (validation.lammps_diffusion)",
+        "slope of the MSD of lithium in 45LiBP at 800 K (validation.lammps_diffusion)",
         f"{THREE}, each known to 15 %",
         CHANCE + "; 15 % of D is 10 meV of its activation energy",
         "full",

@@ -2,10 +2,11 @@
 
     D = (1/6) d MSD/dt = (1/6) sum_m w_m MSD(m),    w_m = (t_m - <t>)/sum (t_m - <t>)^2          Eq. (7)
 
-over at most 32 evenly spread lags of the fit window. It ends at a fifth of the trajectory and starts at the first lag
-where the log-log slope is at least 0.9, both around that lag and from there to the end: flight and cage are left out.
-If there is none by two thirds of that fifth, there is no number. The line has an offset, so a cage as such biases
-nothing; the slope tells whether hops back and forth are still being averaged out.
+over at most 32 evenly spread lags of the fit window. It starts at the first lag where the log-log slope is at least
+0.9, both around that lag and from there to the end: flight and cage are left out. It ends at a fifth of the trajectory,
+or where it starts late at one and a half times its start. If it does not start within 4/15 of the trajectory, there is
+no number. The line has an offset, so a cage as such biases nothing; the slope tells whether hops back and forth are
+still being averaged out.
 
 Error. D is a mean of D_ib over atoms i = 1 ... N and B = 4 blocks of origins b. With the mean squares of a two-way
 table, A of atoms, T of blocks, R of the rest,
@@ -30,7 +31,8 @@ from jaxglass.analysis.paths import Paths
 
 DIFFUSIVE = 0.9  # log-log slope of a MSD that is fitted
 BALLISTIC = 1.5  # local slope above which atoms fly
-LAST_START, END = 7.5, 5  # trajectory over the last lag that may begin the window, and over the one that ends it
+LAST_START = 15 / 4  # trajectory over the last lag that may begin the window
+END, SHORTEST = 5, 1.5  # trajectory over the lag that ends it, and least ratio of its end to its start
 POINTS = 32  # lags of the fit
 BLOCKS = 4  # of origins: about as long as the largest lag
 
@@ -74,6 +76,11 @@ def diffusivity(
     window = fit_window(msd.msd, msd.slope, smallest_slope)
     if not len(window.lags):
         return Diffusivity(np.nan, np.nan, np.nan, np.nan, np.nan, window, np.nan)
+    return fitted(paths, msd, window)
+
+
+def fitted(paths: Paths, msd: MeanSquaredDisplacement, window: FitWindow) -> Diffusivity:
+    """The slope of the MSD within `window`, a sixth of it, whether or not it is diffusive there."""
     lag = window.lags * paths.spacing
     weights = slope_weights(lag)
     chunks = paths.chunks(paths.atoms(paths.mobile))
@@ -87,20 +94,21 @@ def diffusivity(
 def fit_window(msd: np.ndarray, slope: np.ndarray, smallest: float = DIFFUSIVE) -> FitWindow:
     """The lags to fit, from `msd` (F,) and its local log-log `slope` (F,), which must not be below `smallest`."""
     frames = len(msd)
-    last_start, end = max(1, int(frames / LAST_START)), frames // END
-    if not msd[1 : end + 1].all():
+    starts = np.arange(1, max(1, int(frames / LAST_START)) + 1)
+    ends = np.maximum(frames // END, np.ceil(SHORTEST * starts).astype(int))
+    if not msd[1 : ends[-1] + 1].all():
         return FitWindow(np.empty(0, int), np.nan, "not diffusive: nothing moves")
-    starts = np.arange(1, last_start + 1)
-    local, whole = slope[starts], np.log(msd[end] / msd[starts]) / np.log(end / starts)
-    good = starts[(local >= smallest) & (local <= BALLISTIC) & (whole >= smallest)]
+    local, whole = slope[starts], np.log(msd[ends] / msd[starts]) / np.log(ends / starts)
+    good = np.flatnonzero((local >= smallest) & (local <= BALLISTIC) & (whole >= smallest))
     if not len(good):
         reason = (
-            f"not diffusive: the log-log slope of the MSD is {whole[-1]:.2f} from 2/15 to a fifth of the trajectory, "
+            f"not diffusive: the log-log slope of the MSD is {whole[-1]:.2f} from 4/15 to 2/5 of the trajectory, "
             f"at least {smallest:g} is needed; run longer"
         )
         return FitWindow(np.empty(0, int), float(whole[-1]), reason)
-    lags = np.unique(np.rint(np.linspace(good[0], end, POINTS)).astype(int))
-    return FitWindow(lags, float(slope[good[0]]))
+    start, end = starts[good[0]], ends[good[0]]
+    lags = np.unique(np.rint(np.linspace(start, end, POINTS)).astype(int))
+    return FitWindow(lags, float(slope[start]))
 
 
 def slope_weights(lag: np.ndarray) -> np.ndarray:

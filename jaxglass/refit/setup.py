@@ -108,9 +108,10 @@ def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any
         li2o = li2o_percent(glass.system.counts) or 0.0
         name = settings.targets[0].name
         return tuple(Start(name, li2o, seed + k, glass.system, start) for k in range(settings.seeds))
-    size = common_size([t.li2o for t in settings.targets], int(config.get("glass.n_atoms")))
+    share = float(config.get("glass.b2o3_share"))
+    size = common_size([t.li2o for t in settings.targets], int(config.get("glass.n_atoms")), share)
     for target in settings.targets:
-        composition = compose(target.li2o, size)
+        composition = compose(target.li2o, size, share)
         for k in range(settings.seeds):
             system = random_packing(composition, density, seed + k)
             start = load_parameters(potential, system.elements, system.counts).potential

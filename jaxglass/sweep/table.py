@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxglass.model.composition import HALF
 from jaxglass.report.wording import entries
 from jaxglass.sweep.record import Job
 
@@ -61,7 +62,8 @@ def rows_of(jobs: Sequence[Job], keys: Sequence[str]) -> list[Row]:
 
 def _rows(job: Job, keys: Sequence[str]) -> Iterator[Row]:
     results, point = job.results(), {key: job.value(key) for key in keys}
-    made = (results.get("glass") or {}).get("li2o")
+    glass = results.get("glass") or {}
+    made = glass.get("li2o") if glass.get("b2o3_share", HALF) == HALF else None  # as experiment and paper have it
     for stage, section in results.items():
         if not isinstance(section, Mapping):
             continue
