@@ -70,7 +70,7 @@ def read(folder: Path, some: Sequence[Glass], before: Mapping[str, Mapping[str, 
     """Every glass that is finished in `folder`, or was kept `before`."""
     found = []
     for glass in some:
-        results = results_of(glass, folder)
+        results = results_of(glass.name, folder)
         if "diffusion" in results:
             found.append(Found(glass, _kept(results["diffusion"])))
         elif before and glass.name in before:

@@ -85,7 +85,7 @@ def read(folder: Path) -> list[Found]:
     """Every glass that is kept with these settings, or finished in `folder`."""
     before, found = kept_before(KEPT, SETTINGS), []
     for glass in seed_by_seed(SEEDS):
-        results = results_of(glass, folder)
+        results = results_of(glass.name, folder)
         if "bond_switching" in results:
             found.append(Found(glass, **_kept(results)))
         elif glass.name in before:

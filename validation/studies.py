@@ -1,4 +1,4 @@
-"""Studies of the glass library: every glass in a process of its own on one core, one process per core."""
+"""Studies of many glasses: every one in a process of its own on one core, one process per core."""
 
 import json
 import subprocess
@@ -36,29 +36,35 @@ def seed_by_seed(seeds: Sequence[int]) -> list[Glass]:
 
 def run_studies(some: Sequence[Glass], stages: Sequence[str], settings: Mapping[str, Any], folder: Path) -> None:
     """Run or continue `stages` of every glass in run directories named after them in `folder`."""
+    changes = [f"{key}={value}" for key, value in settings.items()]
+    common = [f"stages=[{','.join(stages)}]", *changes]
+    run_jobs({glass.name: [f"input={glass.path}", f"seed={glass.seed}", *common] for glass in some}, folder)
+
+
+def run_jobs(jobs: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Run or continue a study for every name and its settings, in run directories of that name in `folder`."""
     cores: Queue[int] = Queue()
     for core in core_numbers():
         cores.put(core)
+    folder.mkdir(parents=True, exist_ok=True)
 
-    def study(glass: Glass) -> None:
+    def study(name: str) -> None:
         core = cores.get()
         try:
-            command = [sys.executable, "-m", "jaxglass", f"stages=[{','.join(stages)}]", f"input={glass.path}"]
-            command += [f"seed={glass.seed}", "engine.cores=1", f"hydra.run.dir={folder / glass.name}"]
-            command += [f"{key}={value}" for key, value in settings.items()]
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / f"{glass.name}.log").open("a") as log:
+            command = [sys.executable, "-m", "jaxglass", *jobs[name]]
+            command += ["engine.cores=1", f"hydra.run.dir={folder / name}"]
+            with (folder / f"{name}.log").open("a") as log:
                 subprocess.run(["taskset", "-c", str(core), *command], check=True, stdout=log, stderr=log)
         finally:
             cores.put(core)
 
     with ThreadPoolExecutor(cores.qsize()) as pool:
-        list(pool.map(study, some))
+        list(pool.map(study, jobs))
 
 
-def results_of(glass: Glass, folder: Path) -> dict[str, Any]:
-    """results.json of one study, empty where there is none yet."""
-    path = folder / glass.name / "results.json"
+def results_of(name: str, folder: Path) -> dict[str, Any]:
+    """results.json of the study `name`, empty where there is none yet."""
+    path = folder / name / "results.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 

@@ -1,0 +1,29 @@
+"""E and nu of a finished glass at rest: minimised in its cell, exact derivatives, no temperature."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+
+def moduli_at_rest(run: Path) -> dict[str, float]:
+    """`young_modulus` (GPa) and `poisson_ratio` of the glass of a run directory, NaN where it has no minimum.
+
+    The cutoff ends smoothly here (`cutoff_style: c2`): with the sharp one some glasses keep a force.
+    """
+    from jaxglass.config import check_config
+    from jaxglass.errors import NumericalError
+    from jaxglass.mechanics.glass import glass_from, plan_for
+    from jaxglass.response.minimum import relax
+    from jaxglass.response.moduli import athermal_moduli
+
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["potential"]["cutoff_style"] = "c2"
+    config = check_config(values)
+    glass = glass_from(config, run / "glass.extxyz")
+    plan = plan_for(config, glass.system, glass.parameters, volume_margin=1.02)
+    try:
+        found = athermal_moduli(relax(plan, glass.parameters.potential, glass.system))
+    except NumericalError:
+        return {"young_modulus": float(np.nan), "poisson_ratio": float(np.nan)}
+    return {"young_modulus": found.young_modulus.value, "poisson_ratio": found.poisson_ratio.value}
