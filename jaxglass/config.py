@@ -197,6 +197,7 @@ RULES: dict[str, Rule] = {
     "refit.seeds": Rule("int", 1, 1000),
     "refit.outer_steps": Rule("int", 1, 1000),
     "refit.inner_steps": Rule("int", 1, 1000),
+    "refit.resting": Rule("int", 1, 1000),
     "refit.topology_quenches": Rule("int", 4, 10_000),
     "refit.topology_every": Rule("int", 1, 1000),
     "refit.jitter": _positive(10.0),

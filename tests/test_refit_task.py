@@ -74,7 +74,7 @@ def make_problem(folder, rounds: int) -> Problem:
     Q = np.asarray(view.transforms.Q)
     target = Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 4.5, float(np.exp(clean[0].ln_density)))
     method = levenberg_marquardt(1.0)
-    return Problem(MOVING, (target,), starts, quench, plan, "implicit", method, rounds, 2, 4, 2, 0.1, folder)
+    return Problem(MOVING, (target,), starts, quench, plan, "implicit", method, rounds, 2, 2, 4, 2, 0.1, folder)
 
 
 @pytest.fixture(scope="module")

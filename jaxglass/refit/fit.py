@@ -39,11 +39,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Model:
-    """Values and Jacobians of every group at `z`, means over glasses, and the whitened least-squares problem of those
-    that are fitted."""
+    """Values and Jacobians (`slopes`, a leading axis of parameters) of every group at `z`, means over glasses, and the
+    whitened least-squares problem of those that are fitted."""
 
     z: np.ndarray
     values: tuple[Shown, ...]
+    slopes: tuple[Shown, ...]
     residual: np.ndarray
     jacobian: np.ndarray
 
@@ -88,17 +89,18 @@ def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.nd
 
 def model(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray, z_0: np.ndarray) -> Model:
     """M_t at `z`, where the groups are at rest, and its Jacobian."""
-    values, rows, slopes = [], [np.asarray(z, float)], [np.eye(len(z))]
+    values, each, rows, slopes = [], [], [np.asarray(z, float)], [np.eye(len(z))]
     for group in groups:
         found = [linearised(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
         value, slope = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *found)
         value = jax.tree.map(lambda v, o, t: v + o + (z - z_0) @ t, value, group.offset, group.topology)
         slope = jax.tree.map(np.add, slope, group.topology)
         values.append(value)
+        each.append(slope)
         if not group.target.hold_out:
             rows.append(group.target.residual(value))
             slopes.append(group.target.slope(slope))
-    return Model(np.asarray(z, float), tuple(values), np.concatenate(rows), np.concatenate(slopes))
+    return Model(np.asarray(z, float), tuple(values), tuple(each), np.concatenate(rows), np.concatenate(slopes))
 
 
 def descend(

@@ -22,7 +22,7 @@ import optax
 from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.results.entries import finite
 from jaxglass.engine.plan import Plan
-from jaxglass.refit.basin import Basin, Shown, linearised, show
+from jaxglass.refit.basin import Basin, Shown, show
 from jaxglass.refit.fit import REST_FORCE, Group, Progress, descend, model, nothing, radius_of
 from jaxglass.refit.least_squares import TrustRegion
 from jaxglass.refit.observables import View
@@ -53,6 +53,7 @@ class Problem:
     optimiser: optax.GradientTransformationExtraArgs
     outer_steps: int
     inner_steps: int
+    resting: int
     topology_quenches: int
     topology_every: int
     jitter: float
@@ -200,7 +201,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         assert at is not None
         if not kept:
             samples = quenched(problem, problem.starts, at.z, f"{at.number:03d}")
-        groups = grouped(problem, samples, targets, at.z)
+        groups = grouped(problem, samples, [target for target in targets if not target.hold_out], at.z)
         if problem.estimator != "implicit" and number % problem.topology_every == 0:
             groups = with_topology(problem, groups, at.z, number, watch)
         state = problem.optimiser.init(jnp.asarray(at.z))
@@ -230,11 +231,11 @@ def with_noise(problem: Problem, samples: Sequence[Sample], done: Sequence[Itera
 
 
 def grouped(problem: Problem, samples: Sequence[Sample], targets: Sequence[Target], z: np.ndarray) -> list[Group]:
-    """The fresh glasses at rest, and what temperature adds to them."""
+    """The first `resting` fresh glasses of every target at rest, and what temperature and the other glasses add."""
     groups = []
     for target in targets:
         mine = [sample for sample in samples if sample.start.target == target.name]
-        basins = tuple(at_rest(problem, sample, target) for sample in mine)
+        basins = tuple(at_rest(problem, sample, target) for sample in mine[: problem.resting])
         plain = Group(target, basins, nothing(len(target.x)), nothing(len(target.x), len(problem.moving)))
         each = [show(target.quantity, problem.moving, basin, jnp.asarray(z)) for basin in basins]
         here = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
@@ -256,7 +257,11 @@ def at_rest(problem: Problem, sample: Sample, target: Target) -> Basin:
 def with_topology(
     problem: Problem, groups: Sequence[Group], z: np.ndarray, number: int, watch: Callable[[str], Any]
 ) -> list[Group]:
-    """The groups with J_topo from quenches at jittered parameters, the same points for every target."""
+    """The groups with J_topo from quenches at jittered parameters, the same points for every target.
+
+    What the exact derivative explains of them is taken from the glasses that are at rest already: between glasses it
+    differs little, and each of its own would cost as much as a step.
+    """
     here = model(problem.moving, groups, z, z)
     directions = information(problem.moving, here.jacobian).modes[:DIRECTIONS]
     points = jittered(z, problem.jitter, problem.topology_quenches, number)
@@ -272,18 +277,15 @@ def with_topology(
     folder = problem.folder / "ensembles" / f"{number:03d}-jittered"
     samples = problem.quench(starts, potentials, folder)
     found = []
-    for group in groups:
-        observed, exact, moves = [], [], []
+    for group, exact in zip(groups, here.slopes, strict=True):
+        slope = np.concatenate([np.asarray(exact.curve), np.asarray(exact.ln_density)[:, None]], 1)
+        if problem.estimator == "ensemble":
+            slope = np.zeros_like(slope)
+        observed, moves = [], []
         for sample in (sample for sample in samples if sample.start.target == group.target.name):
-            offset = offsets[sample.number]
-            basin = at_rest(problem, sample, group.target)
-            slope = linearised(group.target.quantity, problem.moving, basin, jnp.asarray(z + offset))[1]
-            if problem.estimator == "ensemble":
-                slope = jax.tree.map(np.zeros_like, slope)
             observed.append(np.append(sample.shown.curve, sample.shown.ln_density))
-            exact.append(np.concatenate([np.asarray(slope.curve), np.asarray(slope.ln_density)[:, None]], 1))
-            moves.append(offset)
-        answer = regress(np.array(observed), np.array(exact), np.array(moves), directions).jacobian
+            moves.append(offsets[sample.number])
+        answer = regress(np.array(observed), slope, np.array(moves), directions).jacobian
         zero = np.zeros(len(problem.moving))
         found.append(replace(group, topology=Shown(answer[:, :-1], answer[:, -1], zero, zero)))
     return found

@@ -30,7 +30,8 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
     samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
     targets = with_noise(problem, samples[best.number], done)
     groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
-    known = information(problem.moving, model(problem.moving, groups[best.number], best.z, best.z).jacobian)
+    fitted = [group for group in groups[best.number] if not group.target.hold_out]
+    known = information(problem.moving, model(problem.moving, fitted, best.z, best.z).jacobian)
     sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, best.number)]
     return {
         "targets": [_target(*found) for found in zip(targets, *sides, strict=True)],

@@ -51,6 +51,7 @@ class RefitSettings:
     seeds: int
     outer_steps: int
     inner_steps: int
+    resting: int
     topology_quenches: int
     topology_every: int
     jitter: float
@@ -94,7 +95,7 @@ def refit_settings(values: Mapping[str, Any], li2o: float) -> RefitSettings:
 
 
 _PLAIN = (
-    *("estimator", "optimiser", "learning_rate", "seeds", "outer_steps", "inner_steps"),
+    *("estimator", "optimiser", "learning_rate", "seeds", "outer_steps", "inner_steps", "resting"),
     *("topology_quenches", "topology_every", "jitter", "radius", "sigma", "density_sd"),
 )
 

@@ -83,7 +83,7 @@ def prepare(config: Config, folder: Path) -> Prepared:
     return Prepared(problem, settings, potential)
 
 
-_COPIED = ("estimator", "outer_steps", "inner_steps", "topology_quenches", "topology_every", "jitter")
+_COPIED = ("estimator", "outer_steps", "inner_steps", "resting", "topology_quenches", "topology_every", "jitter")
 
 
 def _optimiser(settings: RefitSettings) -> optax.GradientTransformationExtraArgs:

@@ -1,9 +1,9 @@
 """How what a glass shows answers through its topology: regression over re-quenches at jittered parameters.
 
-    O_m - J_m (z_m - z) = Obar + J_topo (z_m - z) + noise        m: quenches, each with its own exact J_m at rest
+    O_m - J (z_m - z) = Obar + J_topo (z_m - z) + noise        m: quenches; J exact, of glasses at rest
 
 The exact derivative takes out the sharp answer of bond lengths, so the regression sees the smooth part alone. Only the
-leading directions of the Fisher information are fitted, with a ridge. With J_m = 0 this is ensemble Kalman inversion;
+leading directions of the Fisher information are fitted, with a ridge. With J = 0 this is ensemble Kalman inversion;
 with no quenches the hybrid is the implicit estimator alone. Indices: m quenches; k directions; p parameters; r rows.
 """
 
@@ -21,11 +21,11 @@ class Topology(NamedTuple):
 
 
 def regress(
-    observed: np.ndarray, jacobians: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3
+    observed: np.ndarray, exact: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3
 ) -> Topology:
-    """J_topo from `observed` (M, R), exact `jacobians` (M, P, R) and `offsets` z_m - z (M, P), along `directions`
-    (K, P), orthonormal; `ridge` relative to the spread of the offsets."""
-    rest = observed - np.einsum("mp,mpr->mr", offsets, jacobians)
+    """J_topo from `observed` (M, R), the `exact` J (P, R) and `offsets` z_m - z (M, P), along `directions` (K, P),
+    orthonormal; `ridge` relative to the spread of the offsets."""
+    rest = observed - offsets @ exact
     along = offsets @ directions.T
     design = np.concatenate([np.ones((len(along), 1)), along], 1)
     penalty = np.diag([0.0, *([ridge * np.mean(np.sum(along**2, 0))] * along.shape[1])])

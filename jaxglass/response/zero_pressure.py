@@ -30,8 +30,8 @@ from jaxglass.response.moduli import static_stress
 from jaxglass.response.newton import Step, trust_region_step
 from jaxglass.units import GPA
 
-ROUGH = (0.3, 0.03, 0.003, 0.003, 0.003)  # eV/A, forces that FIRE leaves before the cell is corrected each time
-STIFFNESS, NEAR = 60 / GPA, 1e-4  # bulk modulus (eV/A^3) for that, and a correction that needs no further round
+ROUGH = (0.3, 0.1)  # eV/A, forces that FIRE leaves before the cell is corrected each time; Newton does the rest
+STIFFNESS = 60 / GPA  # bulk modulus (eV/A^3) for that
 LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
 LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
 ROUNDS = 200
@@ -54,8 +54,6 @@ def settle(
         rest = relax(plan, potential, system, tolerance, watch)
         v = jnp.trace(static_stress(rest)) / (9 * STIFFNESS)
         plan, system = rest.plan, replace(rest.system, cell=rest.system.cell * jnp.exp(-jnp.clip(v, -0.02, 0.02)))
-        if abs(float(v)) < NEAR and tolerance == ROUGH[-1]:
-            break
     return newton(rest, potential, largest_force, watch)
 
 
