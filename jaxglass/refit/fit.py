@@ -56,13 +56,16 @@ class Model:
 
 @dataclass(frozen=True)
 class Progress:
-    """One accepted or refused step."""
+    """One accepted or refused step: what its glasses show (`values` of the model), and the `evaluations` that it took
+    to bring them to rest; those of the Jacobian come on top."""
 
     step: int
     z: np.ndarray
     cost: float
     accepted: bool
     radius: float
+    values: tuple[Shown, ...]
+    evaluations: int
 
 
 def nothing(points: int, parameters: int | None = None) -> Shown:
@@ -115,7 +118,7 @@ def descend(
     """At most `steps` steps from `z_0`, where the groups are at rest."""
     groups, here = list(groups), model(moving, groups, z_0, z_0)
     state = optimiser.init(jnp.asarray(z_0)) if state is None else state
-    watch(Progress(0, here.z, here.cost, True, radius_of(state)))
+    watch(Progress(0, here.z, here.cost, True, radius_of(state), here.values, _evaluations(groups)))
     for k in range(1, steps + 1):
         slope = here.jacobian.T @ here.residual
         step, after = optimiser.update(
@@ -133,10 +136,14 @@ def descend(
         accepted = fall > 0 or (not guarded and np.isfinite(fall))
         if accepted:
             groups, here = tried, there
-        watch(Progress(k, z, there.cost, accepted, radius_of(state)))
+        watch(Progress(k, z, there.cost, accepted, radius_of(state), there.values, _evaluations(tried)))
         if guarded and radius_of(state) < 1e-5:
             break
     return here, groups, state
+
+
+def _evaluations(groups: Sequence[Group]) -> int:
+    return sum(int(basin.rest.evaluations) for group in groups for basin in group.basins)
 
 
 def radius_of(state: Any) -> float:

@@ -42,13 +42,14 @@ RESIDUAL = 1e-6  # of the force that conjugate gradients leave
 @pytree
 class Rest:
     """A glass at rest: the `plan`, `potential` and list `near` it was minimised with, the largest force (eV/A) that is
-    left and the energy (eV)."""
+    left, the energy (eV), and the `evaluations` it took: of forces, energies and products with the Hessian alike."""
 
     potential: Potential
     system: System
     near: Neighbors
     largest_force: Array
     energy: Array
+    evaluations: Array
     plan: Plan = static()
 
 
@@ -84,7 +85,7 @@ def relax(
         watch(f"step {done}: largest force {largest:.1e} eV/A")
     system = state.system
     found = _energy(plan, potential, system.species, system.fractional, system.cell, near).energy
-    return Rest(potential, system, near, jnp.asarray(largest), found, plan)
+    return Rest(potential, system, near, jnp.asarray(largest), found, jnp.asarray(done), plan)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -18,11 +18,12 @@ TINY = 1e-300
 
 
 class Step(NamedTuple):
-    """The `step`, its `size` |step|_W, and by how much the model falls (`predicted`)."""
+    """The `step`, its `size` |step|_W, by how much the model falls (`predicted`), how often H was `applied`."""
 
     step: Vector
     size: Array
     predicted: Array
+    applied: Array
 
 
 class _Search(NamedTuple):
@@ -90,4 +91,4 @@ def trust_region_step(
 
     found = jax.lax.while_loop(lambda s: ~s.done & (s.applied < most), search, first)
     predicted = -0.5 * (dot(found.y, gradient) + dot(found.y, found.r))  # m(y) = y.g + y.Hy/2 = y.(g + r)/2
-    return Step(found.y, jnp.sqrt(found.yy), predicted)
+    return Step(found.y, jnp.sqrt(found.yy), predicted, found.applied)

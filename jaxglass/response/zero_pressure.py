@@ -34,7 +34,7 @@ ROUGH = (0.3, 0.1)  # eV/A, forces that FIRE leaves before the cell is corrected
 STIFFNESS = 60 / GPA  # bulk modulus (eV/A^3) for that
 LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
 LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
-ROUNDS = 200
+ROUNDS, PER_STEP = 200, 3  # steps of Newton's method at most; the expansion and two energies of each
 ROUNDING = 1e-6  # eV, of a total energy: smaller falls are not seen
 RESIDUAL = 3e-7  # of a pull that conjugate gradients leave: derivatives of a glass are good to a few 1e-5
 
@@ -50,26 +50,28 @@ def settle(
 
     Raises `NumericalError` where it is not reached.
     """
+    evaluations = jnp.asarray(0)
     for tolerance in ROUGH:
         rest = relax(plan, potential, system, tolerance, watch)
+        evaluations += rest.evaluations
         v = jnp.trace(static_stress(rest)) / (9 * STIFFNESS)
         plan, system = rest.plan, replace(rest.system, cell=rest.system.cell * jnp.exp(-jnp.clip(v, -0.02, 0.02)))
-    return newton(rest, potential, largest_force, watch)
+    return newton(replace(rest, evaluations=evaluations), potential, largest_force, watch)
 
 
 def newton(
     rest: Rest, potential: Potential, largest_force: float = 1e-9, watch: Callable[[str], Any] = lambda words: None
 ) -> Rest:
     """As `settle`, from a glass that is nearly at rest; the potential may be another."""
-    plan, system, radius = rest.plan, rest.system, LONGEST
+    plan, system, radius, evaluations = rest.plan, rest.system, LONGEST, rest.evaluations
     for done in range(ROUNDS):
         plan, near = complete(plan, system.fractional, system.cell, plan.reach + SKIN)
         tried = _try(plan, potential, system, near, jnp.asarray(radius))
-        left = float(tried.left)
+        left, evaluations = float(tried.left), evaluations + PER_STEP + tried.step.applied
         if not np.isfinite(left):
             break
         if left <= largest_force:
-            return Rest(potential, system, near, tried.left, tried.energy, plan)
+            return Rest(potential, system, near, tried.left, tried.energy, evaluations, plan)
         watch(f"Newton {done}: largest force {left:.1e} eV/A")
         predicted = float(tried.step.predicted)
         if float(tried.fall) >= 0.1 * predicted or predicted < ROUNDING:
