@@ -37,7 +37,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, make_system
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.basin import Basin
-from jaxglass.refit.fit import Group, Progress, descend, nothing
+from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, nothing
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
 from jaxglass.refit.parameters import Parameter, moved, parameters
@@ -47,14 +47,13 @@ from jaxglass.response.gradient import expansion, gradient, without_mean
 from jaxglass.response.minimum import Rest
 from jaxglass.response.newton import trust_region_step
 from jaxglass.response.stiffness import followers, relaxed_moduli
-from jaxglass.response.zero_pressure import RESIDUAL, settle
 from jaxglass.trajectories import read_trajectory
 
 FOLDER = Path(__file__).parent
 GLASS, HELD_OUT = "38LiBP-seed0", "38LiBP-seed1"
 NAMES = ("V P-O", "rho P-O", "V B-O", "rho B-O", "V O-O", "rho O-O", "C O-O")
 AWAY = {"V": 0.10, "rho": -0.01, "C": 0.10}  # of the logarithm, alternating in sign from pair to pair
-SIGMA, DENSITY_SD, REST = 0.005, 0.005, 1e-7
+SIGMA, DENSITY_SD = 0.005, 0.005
 STEPS = {"lm": 15, "adam": 200, "lbfgs": 200, "random": 1000}
 GOAL, CLOSE = 0.003, 0.01  # R of D(r) that ends Levenberg-Marquardt, and the one that methods are compared at
 TIMES = 5  # evaluations of Levenberg-Marquardt after which the others are given up
@@ -87,9 +86,9 @@ class Loop:
     other: System
     li2o: float
 
-    def at(self, system: System, z: np.ndarray, effort: float = REST) -> Rest:
+    def at(self, system: System, z: np.ndarray) -> Rest:
         """`system` come to rest under `z`."""
-        return settle(self.plan, moved(self.moving, self.start, self.li2o, jnp.asarray(z)), system, effort)
+        return at_rest_for_steps(self.plan, moved(self.moving, self.start, self.li2o, jnp.asarray(z)), system)
 
     def shown(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, float]:
         """S, D and density of a glass at rest."""
@@ -208,7 +207,7 @@ def products(loop: Loop) -> int:
         change = jax.jvp(pull, (jnp.asarray(displaced(loop.moving)),), (direction,))[1]
         _, hessian, precondition = expansion(plan, rest.potential, *where)
         far, most = jnp.asarray(1e9), 20 * len(species)
-        tolerance = jnp.asarray(RESIDUAL)
+        tolerance = jnp.asarray(rest.residual)
         return trust_region_step(without_mean(change), hessian, precondition, far, tolerance, most).applied
 
     return sum(int(count(direction)) for direction in jnp.eye(len(loop.moving)))

@@ -16,14 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
 from jaxglass.refit.basin import Basin, Shown, linearised
 from jaxglass.refit.least_squares import TrustRegion, resized
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
+from jaxglass.response.minimum import Rest
 from jaxglass.response.zero_pressure import settle
 
-REST_FORCE = 1e-7  # eV/A, left in a glass at rest: its derivatives are good to 1e-6
+REST_FORCE = 1e-5  # eV/A, left in a glass at rest; where a pair leaves the Coulomb sum forces jump by 1e-6
+RESIDUAL = 1e-4  # of derivatives: a step needs no better ones, and each costs half as much
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ def nothing(points: int, parameters: int | None = None) -> Shown:
     return Shown(np.zeros((*lead, points)), np.zeros(lead), np.zeros(lead), np.zeros(lead))
 
 
+def at_rest_for_steps(plan: Plan, potential: Potential, system: System) -> Rest:
+    """`system` at rest as well as the steps of a fit need it, and its derivatives likewise."""
+    return replace(settle(plan, potential, system, REST_FORCE), residual=RESIDUAL)
+
+
 def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.ndarray) -> list[Group]:
     """Every glass at rest under `z`, from the atoms that it always starts from: the same `z` gives the same glass.
 
@@ -85,7 +95,7 @@ def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.nd
         for basin in group.basins:
             potential = moved(moving, basin.start, basin.li2o, jnp.asarray(z))
             check_splice(potential)
-            basins.append(basin.at(settle(basin.rest.plan, potential, basin.origin, REST_FORCE)))
+            basins.append(basin.at(at_rest_for_steps(basin.rest.plan, potential, basin.origin)))
         found.append(replace(group, basins=tuple(basins)))
     return found
 

@@ -23,7 +23,7 @@ from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.results.entries import finite
 from jaxglass.engine.plan import Plan
 from jaxglass.refit.basin import Basin, Shown, show
-from jaxglass.refit.fit import REST_FORCE, Group, Progress, descend, model, nothing, radius_of
+from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, model, nothing, radius_of
 from jaxglass.refit.least_squares import TrustRegion
 from jaxglass.refit.observables import View
 from jaxglass.refit.parameters import Parameter, check_splice, moved
@@ -32,7 +32,6 @@ from jaxglass.refit.target import Target
 from jaxglass.refit.topology import regress
 from jaxglass.refit.uncertainty import information
 from jaxglass.response.stiffness import followers
-from jaxglass.response.zero_pressure import settle
 from jaxglass.simulation.files import read_json, write_json
 
 DIRECTIONS = 6  # of the Fisher information, along which the topology is asked
@@ -248,7 +247,7 @@ def grouped(problem: Problem, samples: Sequence[Sample], targets: Sequence[Targe
 
 def at_rest(problem: Problem, sample: Sample, target: Target) -> Basin:
     """A fresh glass at rest under its own potential; from there, not from its thermal motion, it goes to others."""
-    rest = settle(problem.rest_plan, sample.potential, sample.system, REST_FORCE)
+    rest = at_rest_for_steps(problem.rest_plan, sample.potential, sample.system)
     moves = followers(rest) if target.needs_moduli else None
     li2o = jnp.asarray(sample.start.li2o)
     return Basin(rest, rest.system, sample.start.potential, problem.view(target), moves, li2o)

@@ -37,12 +37,16 @@ from jaxglass.response.gradient import Gradient, expansion
 SKIN = 0.8  # A
 BLOCK, MOST_STEPS = 50, 50_000
 RESIDUAL = 1e-6  # of the force that conjugate gradients leave
+DERIVATIVES = 3e-7  # the same for derivatives in the potential, which are then good to a few 1e-5
 
 
 @pytree
 class Rest:
     """A glass at rest: the `plan`, `potential` and list `near` it was minimised with, the largest force (eV/A) that is
-    left, the energy (eV), and the `evaluations` it took: of forces, energies and products with the Hessian alike."""
+    left, the energy (eV), and the `evaluations` it took: of forces, energies and products with the Hessian alike.
+
+    `residual`: share of a pull that conjugate gradients may leave in what follows it (`zero_pressure.at_rest`).
+    """
 
     potential: Potential
     system: System
@@ -51,6 +55,7 @@ class Rest:
     energy: Array
     evaluations: Array
     plan: Plan = static()
+    residual: float = static(default=DERIVATIVES)
 
 
 _energy = jax.jit(energy, static_argnums=0)

@@ -36,7 +36,6 @@ LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
 LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
 ROUNDS, PER_STEP = 200, 3  # steps of Newton's method at most; the expansion and two energies of each
 ROUNDING = 1e-6  # eV, of a total energy: smaller falls are not seen
-RESIDUAL = 3e-7  # of a pull that conjugate gradients leave: derivatives of a glass are good to a few 1e-5
 
 
 def settle(
@@ -128,5 +127,5 @@ def _(primals, tangents):
     pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
     _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
     pull = without_mean(jax.tree.map(jnp.negative, pull))
-    y = cg(hessian, pull, tol=RESIDUAL, maxiter=20 * len(species), M=precondition)[0]
+    y = cg(hessian, pull, tol=rest.residual, maxiter=20 * len(species), M=precondition)[0]
     return (x, cell), (y.u @ inverse(cell), y.v * cell)
