@@ -44,10 +44,10 @@ FAST, LAPTOP, PAPER = (
     _schedule(200.0, 1.0, 100.0, 100.0),
 )
 SIZES = {
-    "ci": Sizes(1.5, 6.0, 1.5, (2, 1, 1), 651, 4, FAST),
-    "quick": Sizes(1.5, 6.0, 4.0, (2, 1, 1), 651, 8, FAST),
+    "ci": Sizes(3.0, 9.0, 1.5, (2, 1, 1), 651, 4, FAST),
+    "quick": Sizes(4.0, 12.0, 4.0, (2, 1, 1), 651, 8, FAST),
     "full": Sizes(4.0, 40.0, 10.0, (2, 2, 2), 870, 8, LAPTOP),
-    "paper": Sizes(1.5, 6.0, 1.5, (2, 1, 1), 9720, 4, PAPER),
+    "paper": Sizes(3.0, 9.0, 1.5, (2, 1, 1), 9720, 4, PAPER),
 }
 
 
