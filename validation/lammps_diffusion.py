@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxglass.analysis.diffusivity import POINTS, FitWindow, fitted
+from jaxglass.analysis.diffusivity import fitted
 from jaxglass.analysis.msd import mean_squared_displacement
 from jaxglass.analysis.paths import make_paths
 from jaxglass.manifest import versions
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.units import CM2_PER_S
+from validation.diffusion_programs import tenth_to_fifth
 
 FOLDER = Path(__file__).parent
 SIGMAS, LARGEST_ERROR = 3.0, 0.15
 EQUILIBRATE_PS, FRAME_PS = 2.0, 0.36
-FIRST, LAST = 10, 5  # the run over the shortest and the longest lag
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,8 @@ def measured(trajectory: Trajectory) -> Measured:
     """D of lithium over lags of a tenth to a fifth of the `trajectory`."""
     paths = make_paths(trajectory)
     msd = mean_squared_displacement(paths)
-    first, last = paths.frames // FIRST, paths.frames // LAST
-    slope = float(np.log(msd.msd[last] / msd.msd[first]) / np.log(last / first))
-    lags = np.unique(np.rint(np.linspace(first, last, POINTS)).astype(int))
-    found = fitted(paths, msd, FitWindow(lags, slope))
-    return Measured(found.value * CM2_PER_S, found.error * CM2_PER_S, slope)
+    found = fitted(paths, msd, tenth_to_fifth(msd))
+    return Measured(found.value * CM2_PER_S, found.error * CM2_PER_S, found.window.slope)
 
 
 def by_jaxglass(folder: Path, name: str, temperature: float, length_ps: float) -> Trajectory:
