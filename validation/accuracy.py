@@ -101,22 +101,14 @@ def _of_glass(name: str, folder: Path) -> dict[str, float]:
 def crystals_at_rest() -> list[crystals.Crystal]:
     """Every crystal with the law for its own composition; those with boron also with A_BO of 40LiBP."""
     found = []
-    libp = _repulsion_of_40libp()
+    libp = crystals.repulsion(compose(40.0, ATOMS).counts)
+    assert libp is not None
     for name in crystals.described():
         found.append(crystals.relaxed(name))
         if found[-1].a_bo is not None:
             found.append(crystals.relaxed(name, libp))
         print(f"{name}: volume {found[-1].volume:+.1f} %", flush=True)
     return found
-
-
-def _repulsion_of_40libp() -> float:
-    from jaxglass.parameters import default_settings, load_parameters
-
-    counts = compose(40.0, ATOMS).counts
-    boron = load_parameters(default_settings(), tuple(counts), counts).boron
-    assert boron is not None
-    return boron.value
 
 
 def keep(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ per cent of the volume is thermal expansion.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +40,17 @@ class Crystal:
 
 def relaxed(name: str, a_bo: float | str = "c3", cutoff: float = 8.0) -> Crystal:
     """The crystal `name` of crystals.yaml at rest."""
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import BFGS
+    from jaxglass.evaluate import composition_of
 
     atoms = structure(name, a_bo, cutoff)
     about, before = described()[name], atoms.copy()
-    rest = BFGS(FrechetCellFilter(atoms), logfile=None, maxstep=0.05).run(LARGEST_FORCE, STEPS)
+    rest = come_to_rest(atoms)
     old, new = before.cell.cellpar(), atoms.cell.cellpar()
     known = about["status"] == "exact"
     return Crystal(
         name,
-        repulsion(atoms, a_bo),
-        bool(rest),
+        repulsion(composition_of(atoms.get_chemical_symbols()), a_bo),
+        rest,
         100 * float(atoms.get_volume() / before.get_volume() - 1),
         tuple((100 * (new[:3] / old[:3] - 1)).tolist()),
         float(np.abs(new[3:] - old[3:]).max()),
@@ -59,6 +59,14 @@ def relaxed(name: str, a_bo: float | str = "c3", cutoff: float = 8.0) -> Crystal
         coordination(atoms),
         about["status"],
     )
+
+
+def come_to_rest(atoms) -> bool:
+    """Relax atoms and cell at zero pressure, in place; whether it was reached."""
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import BFGS
+
+    return bool(BFGS(FrechetCellFilter(atoms), logfile=None, maxstep=0.05).run(LARGEST_FORCE, STEPS))
 
 
 def structure(name: str, a_bo: float | str = "c3", cutoff: float = 8.0):
@@ -75,13 +83,10 @@ def structure(name: str, a_bo: float | str = "c3", cutoff: float = 8.0):
 
 def bulk_modulus(name: str) -> float:
     """K (GPa) of a crystal whose atoms sit where symmetry puts them, from pressures around the relaxed cell."""
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import BFGS
-
     from jaxglass.units import GPA
 
     atoms = structure(name)
-    BFGS(FrechetCellFilter(atoms), logfile=None, maxstep=0.05).run(LARGEST_FORCE, STEPS)
+    come_to_rest(atoms)
     cell, pressure = atoms.cell.array.copy(), []
     for change in (-RELATIVE, RELATIVE):
         atoms.set_cell(cell * (1 + change), scale_atoms=True)
@@ -118,11 +123,9 @@ def _lengths(atoms) -> dict[str, np.ndarray]:
     return found
 
 
-def repulsion(atoms, a_bo: float | str) -> float | None:
-    """A_BO (eV) in force."""
-    from jaxglass.evaluate import composition_of
+def repulsion(counts: Mapping[str, int], a_bo: float | str = "c3") -> float | None:
+    """A_BO (eV) in force for atoms of each element, None without boron."""
     from jaxglass.parameters import default_settings, load_parameters
 
-    counts = composition_of(atoms.get_chemical_symbols())
     boron = load_parameters(default_settings() | {"a_bo": a_bo}, tuple(counts), counts).boron
     return None if boron is None else boron.value
