@@ -11,8 +11,9 @@ run again, so the sweep can be made in parts.
 The temperatures are hotter than the paper's 700-800 K, where the MSD of these glasses needs more than a nanosecond to
 become diffusive: twelve glasses cannot have that in 90 minutes on two cores. Up to 1200 K the network stays solid (see
 docs/diffusion.md), but a log-log slope of 0.9 takes more than 200 ps in some glasses even there. All runs therefore
-have one length, and a slope of 0.8 is enough (the stage asks for 0.9): D is that of lags of 20 to 40 ps, an upper bound
-of its limit, more so where it is colder, so that Ea is a lower bound. With days:
+have one length, and a slope of 0.8 is enough (the stage asks for 0.9): D is that of lags from some 6 ps to a fifth of
+the run (later where the slope is reached late), an upper bound of its limit, more so where it is colder, so that Ea is
+a lower bound. With days:
 
     python -m validation.diffusion RUN 'diffusion.temperatures=[700,750,800]' diffusion.longest_ps=5000 \
         diffusion.chunk_ps=1000 diffusion.relative_error=0.05 diffusion.smallest_slope=0.9
