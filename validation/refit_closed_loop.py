@@ -156,11 +156,18 @@ def problem(loop: Loop, z: np.ndarray, noise: float = 0.0, seed: int = 0, bulk: 
 
 
 def fitted(
-    loop: Loop, method: optax.GradientTransformationExtraArgs, steps: int, per_step: int, goal: float, most: float
+    loop: Loop,
+    method: optax.GradientTransformationExtraArgs,
+    steps: int,
+    per_step: int,
+    goal: float,
+    most: float,
+    held_out: bool,
 ) -> list[Point]:
     """A fit by `method` until R of D(r) falls below `goal` or the steps or `most` evaluations are used up.
 
-    `per_step`: evaluations of the derivatives of one step. The held-out glass is looked at where a step was accepted.
+    `per_step`: evaluations of the derivatives of one step. The glass that is `held_out` may be looked at where a step
+    was accepted: it takes as long as the fitted one and is not counted.
     """
     start = displaced(loop.moving)
     group = problem(loop, start)
@@ -174,7 +181,9 @@ def fitted(
     def watch(progress: Progress) -> None:
         seconds = time.monotonic() - began
         found = loop.misfit(loop.D(progress.values[0].curve), D)
-        held = loop.misfit(loop.shown(loop.at(loop.other, progress.z))[1], D_other) if progress.accepted else None
+        held = None
+        if held_out and progress.accepted:
+            held = loop.misfit(loop.shown(loop.at(loop.other, progress.z))[1], D_other)
         error = 100 * float(np.exp(progress.values[0].ln_density) / group.target.density - 1)
         used = (trace[-1].evaluations if trace else 0) + progress.evaluations + per_step
         trace.append(Point(progress.step, progress.accepted, found, held, error, used, seconds))
@@ -311,7 +320,7 @@ def main(arguments: Sequence[str]) -> int:
                 points = random_search(loop, STEPS[part], goal, most)
             else:  # an adjoint gives a gradient for the price of one parameter
                 each = products(loop) // (1 if part == "lm" else len(loop.moving))
-                points = fitted(loop, methods[part](), STEPS[part], each, goal, most)
+                points = fitted(loop, methods[part](), STEPS[part], each, goal, most, held_out=part == "lm")
             found = [asdict(point) for point in points]
         kept[part] = {"date": date.today().isoformat(), "versions": versions(), "found": found}
         path.write_text(json.dumps(kept, indent=1) + "\n")
