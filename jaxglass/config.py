@@ -200,6 +200,7 @@ RULES: dict[str, Rule] = {
     "refit.resting": Rule("int", 1, 1000),
     "refit.topology_quenches": Rule("int", 4, 10_000),
     "refit.topology_every": Rule("int", 1, 1000),
+    "refit.profiles": Rule("int", 0, 20),
     "refit.jitter": _positive(10.0),
     "refit.radius": _positive(100.0),
     "refit.sigma": _positive(1.0),

@@ -330,7 +330,9 @@ def write_input(
     write_structure(potential, species, fractional, cell, folder / "structure.data")
     lines = [*_structure_lines(), *_interaction_lines(potential, COULOMB_CUTOFF, "ewald 1.0e-8", folder)]
     lines += ["thermo_style custom step pe pxx pyy pzz", "dump forces all custom 1 forces.dump id type x y z fx fy fz"]
-    (folder / "in.lammps").write_text("\n".join([*lines, "dump_modify forces sort id", "run 0"]) + "\n")
+    (folder / "in.lammps").write_text(
+        "\n".join([*lines, "dump_modify forces sort id format float %.15g", "run 0"]) + "\n"
+    )
 
 
 def write_velocities(velocities: np.ndarray, rotation: np.ndarray, path: Path) -> None:

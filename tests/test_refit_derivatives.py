@@ -1,5 +1,7 @@
 """Derivatives of a refit against differences, on the stored glass of 504 atoms at rest at zero pressure."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -262,3 +264,27 @@ def test_smooth_coordination_is_the_count_where_the_edge_is_sharp(rest):
     slope = jax.grad(lambda x: smooth_coordination(where[0], x, *where[2:], 1, 3, 2.0, 0.1))(where[1])
     assert jnp.isfinite(slope).all()
     assert float(jnp.abs(slope).max()) > 0
+
+
+LARGE = """
+import resource, time
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_enable_x64", True)
+from jaxglass.analysis.scattering_settings import ScatteringSettings
+from jaxglass.refit.observables import curves, make_view
+atoms = {"Li": 1539, "B": 1256, "P": 1256, "O": 5794}
+species = jnp.repeat(jnp.arange(4), jnp.asarray(list(atoms.values())), total_repeat_length=sum(atoms.values()))
+x = jnp.asarray(np.random.default_rng(0).random((len(species), 3)))
+view = make_view(atoms, ScatteringSettings(), 14.0)
+cost = lambda x, cell: jnp.sum(curves(view, species, x, cell).D ** 2)
+found = jax.jit(jax.value_and_grad(cost, (0, 1)))(x, 48 * jnp.eye(3))
+assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(found))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+
+
+@pytest.mark.slow
+def test_a_curve_of_the_paper_s_glass_and_its_gradient_stay_under_four_gigabytes():
+    """D(r) of 9,845 atoms, all pairs, with the gradient in positions and cell."""
+    said = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    within("memory, GB", float(said.stdout.split()[-1]), 4.0)

@@ -19,14 +19,26 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.protocols.packing import random_packing
-from jaxglass.refit.basin import Shown
+from jaxglass.refit.basin import Shown, _bonded, changed_bonds
 from jaxglass.refit.export import potential_file
+from jaxglass.refit.fit import model
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
-from jaxglass.refit.outer import Problem, best_of, cost_and_noise, iteration_from, read_iterations, refit
+from jaxglass.refit.outer import (
+    Problem,
+    best_of,
+    cost_and_noise,
+    grouped,
+    iteration_from,
+    quenched,
+    read_iterations,
+    refit,
+)
 from jaxglass.refit.parameters import check_splice, moved, parameters
+from jaxglass.refit.profile import profile
 from jaxglass.refit.sampling import Sample, Start, jittered
 from jaxglass.refit.target import Target
+from jaxglass.refit.uncertainty import information
 from jaxglass.response.zero_pressure import settle
 
 MOVING = parameters(["A_BO", "V P-O"])
@@ -105,6 +117,33 @@ def test_an_interrupted_refit_continues_to_the_same_numbers(refitted, tmp_path):
         np.testing.assert_array_equal(a.z, b.z)
         assert a.cost == b.cost
         assert a.radius == pytest.approx(b.radius, nan_ok=True)
+
+
+def test_a_profile_near_the_best_fit_is_the_interval_of_laplace(refitted):
+    problem, done, _ = refitted
+    z = best_of(done).z
+    samples = quenched(problem, problem.starts, z, "none")
+    groups = grouped(problem, samples, problem.targets, z)
+    here = model(MOVING, groups, z, z)
+    for mode in range(2):
+        found = profile(MOVING, groups, here, information(MOVING, here.jacobian), mode)
+        within("below, of Laplace's", abs(found.below / found.laplace - 1), 0.1)
+        within("above, of Laplace's", abs(found.above / found.laplace - 1), 0.1)
+
+
+def test_bonds_that_break_or_form_are_counted(refitted):
+    problem, done, _ = refitted
+    z = best_of(done).z
+    [group] = grouped(problem, quenched(problem, problem.starts, z, "none"), problem.targets, z)
+    basin = group.basins[0]
+    assert changed_bonds(basin) == 0.0
+    bonds = len(_bonded(basin.origin))
+    fractional = np.array(basin.origin.fractional)
+    boron = int(np.flatnonzero(np.array(basin.origin.symbols) == "B")[0])
+    lost = sum(center == boron for center, _ in _bonded(basin.origin))
+    fractional[boron] += 0.37  # of the cell
+    found = changed_bonds(replace(basin, origin=replace(basin.origin, fractional=jnp.asarray(fractional))))
+    assert lost / (bonds + 10) < found < (lost + 8) / (bonds - lost)
 
 
 def test_iterations_are_kept_whole(refitted):

@@ -14,11 +14,15 @@ from jaxglass.analysis.pair_distribution import pair_distribution
 from jaxglass.analysis.pair_histogram import everyone, partial_g
 from jaxglass.analysis.radial_bins import spline_knots
 from jaxglass.engine import twin
+from jaxglass.engine.energy import evaluate
 from jaxglass.engine.neighbors import complete
 from jaxglass.engine.plan import make_plan
+from jaxglass.model.composition import li2o_percent
 from jaxglass.model.system import maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
-from jaxglass.refit.parameters import moved
+from jaxglass.parameters import default_settings, load_parameters
+from jaxglass.refit.export import potential_file
+from jaxglass.refit.parameters import moved, parameters
 from jaxglass.refit.reweighting import average, longest_step, weights
 from jaxglass.refit.tangents import tangents, window
 from jaxglass.refit.topology import regress
@@ -154,6 +158,29 @@ def test_partial_g_of_a_glass_are_those_of_lammps(tmp_path):
         knots = np.array([shells @ cubic(r / width - m) for m in range(count)]) / spline_knots(count, width).volume
         ours = np.asarray(splines[a, b])
         within(f"{elements[a]}-{elements[b]} of the spline", np.abs(knots - ours).max() / ours.max(), 1e-3)
+
+
+@pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
+def test_exported_files_give_the_refitted_energy_in_lammps(tmp_path):
+    """potential.yaml as any run reads it, and the tables and input that a refit writes beside it, within S8."""
+    moving = parameters(["A_BO", "slope", "V P-O", "rho O-O", "C O-O", "charges"])
+    z = np.array([0.4, -0.3, -0.5, 0.3, 0.4, 0.2])
+    settings = {**default_settings(), "cutoff_style": "c2", "file": None}
+    elements, glass = glass_potential().elements, stored_glass().glass
+    counts = {e: int(np.sum(glass.species == k)) for k, e in enumerate(elements)}
+    start = load_parameters(settings, elements, counts).potential
+    li2o = li2o_percent(counts)
+    potential_file(tmp_path / "potential.yaml", settings, moving, start, moved(moving, start, li2o, jnp.asarray(z)), z)
+    refitted = {**default_settings(), "file": str(tmp_path / "potential.yaml")}
+    potential = load_parameters(refitted, elements, counts).potential
+    lammps.write_input(potential, *glass, tmp_path)
+    log = lammps.run((tmp_path / "in.lammps").read_text().splitlines(), tmp_path)
+    energy = float(log[log.index("PotEng") :].splitlines()[1].split()[1])
+    forces = np.loadtxt(tmp_path / "forces.dump", skiprows=9)[:, 5:]
+    exact = evaluate(potential, *glass)
+    within("forces, relative L2", relative(forces, exact.forces), 1e-6)
+    within("energy, eV/atom", abs(energy - exact.energy) / len(forces), 2e-5)
+    assert relative(evaluate(start, *glass).forces, exact.forces) > 0.01
 
 
 def rdf_of_lammps(folder, pairs, cutoff: float, width: float) -> list[tuple[np.ndarray, np.ndarray]]:

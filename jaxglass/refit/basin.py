@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxglass.analysis.bonds import FORMER_CUTOFFS, find_bonds
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree
@@ -39,6 +40,22 @@ class Basin:
     def at(self, rest: Rest) -> "Basin":
         """The same glass at rest elsewhere."""
         return replace(self, rest=rest, followers=None if self.followers is None else followers(rest))
+
+
+def changed_bonds(basin: Basin) -> float:
+    """Bonds between formers and oxygen that were broken or formed on the way from `origin`, over those at `origin`.
+
+    The exact derivatives hold at fixed topology: what a glass shows beyond a few of a thousand is another glass.
+    """
+    before, after = (_bonded(system) for system in (basin.origin, basin.rest.system))
+    return len(before ^ after) / max(1, len(before))
+
+
+def _bonded(system: System) -> set[tuple[int, int]]:
+    x, cell = np.asarray(system.fractional), np.asarray(system.cell)
+    present = {pair: d for pair, d in FORMER_CUTOFFS.items() if pair.split("-")[0] in system.elements}
+    bonds = find_bonds(np.array(system.symbols), x, cell, present)
+    return set(zip(bonds.center.tolist(), bonds.ligand.tolist(), strict=True))
 
 
 class Shown(NamedTuple):

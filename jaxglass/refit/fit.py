@@ -20,7 +20,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.refit.basin import Basin, Shown, linearised
+from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised
 from jaxglass.refit.least_squares import TrustRegion, resized
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
@@ -29,6 +29,7 @@ from jaxglass.response.zero_pressure import settle
 
 REST_FORCE = 1e-5  # eV/A, left in a glass at rest; where a pair leaves the Coulomb sum forces jump by 1e-6
 RESIDUAL = 1e-4  # of derivatives: a step needs no better ones, and each costs half as much
+WORTH = 1e-3  # of 1/2 |r|^2: a step that promises less is not tried
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Progress:
-    """One accepted or refused step: what its glasses show (`values` of the model), and the `evaluations` that it took
-    to bring them to rest; those of the Jacobian come on top."""
+    """One accepted or refused step: what its glasses show (`values` of the model), the `evaluations` that it took to
+    bring them to rest (those of the Jacobian come on top), and the share of bonds that are not those of the start."""
 
     step: int
     z: np.ndarray
@@ -71,6 +72,7 @@ class Progress:
     radius: float
     values: tuple[Shown, ...]
     evaluations: int
+    changed_bonds: float
 
 
 def nothing(points: int, parameters: int | None = None) -> Shown:
@@ -128,12 +130,15 @@ def descend(
     """At most `steps` steps from `z_0`, where the groups are at rest."""
     groups, here = list(groups), model(moving, groups, z_0, z_0)
     state = optimiser.init(jnp.asarray(z_0)) if state is None else state
-    watch(Progress(0, here.z, here.cost, True, radius_of(state), here.values, _evaluations(groups)))
+    watch(Progress(0, here.z, here.cost, True, radius_of(state), here.values, *_of_glasses(groups)))
     for k in range(1, steps + 1):
         slope = here.jacobian.T @ here.residual
         step, after = optimiser.update(
             jnp.asarray(slope), state, jnp.asarray(here.z), jacobian=here.jacobian, residual=here.residual
         )
+        guarded = isinstance(after, TrustRegion)
+        if guarded and float(after.predicted) < WORTH:
+            break
         z = here.z + np.asarray(step)
         try:
             tried = at_rest_under(moving, groups, z)
@@ -141,19 +146,20 @@ def descend(
             fall = here.cost - there.cost
         except (NumericalError, ConfigError):
             tried, there, fall = groups, here, -np.inf
-        guarded = isinstance(after, TrustRegion)
         state = resized(after, fall, float(np.linalg.norm(step))) if guarded else after
         accepted = fall > 0 or (not guarded and np.isfinite(fall))
         if accepted:
             groups, here = tried, there
-        watch(Progress(k, z, there.cost, accepted, radius_of(state), there.values, _evaluations(tried)))
+        watch(Progress(k, z, there.cost, accepted, radius_of(state), there.values, *_of_glasses(tried)))
         if guarded and radius_of(state) < 1e-5:
             break
     return here, groups, state
 
 
-def _evaluations(groups: Sequence[Group]) -> int:
-    return sum(int(basin.rest.evaluations) for group in groups for basin in group.basins)
+def _of_glasses(groups: Sequence[Group]) -> tuple[int, float]:
+    """Evaluations of all glasses together, and the mean share of their bonds that have changed."""
+    basins = [basin for group in groups for basin in group.basins]
+    return sum(int(basin.rest.evaluations) for basin in basins), float(np.mean([changed_bonds(b) for b in basins]))
 
 
 def radius_of(state: Any) -> float:

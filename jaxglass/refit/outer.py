@@ -337,4 +337,5 @@ def _density_error(target: Target, fresh: Fresh) -> float:
 
 def _inner(progress: Progress) -> str:
     verdict = "accepted" if progress.accepted else "refused"
-    return f"  step {progress.step}: cost {progress.cost:.4g}, {verdict}, radius {progress.radius:.2g}"
+    bonds = f"{100 * progress.changed_bonds:.1f} % of the bonds changed"
+    return f"  step {progress.step}: cost {progress.cost:.4g}, {verdict}, radius {progress.radius:.2g}, {bonds}"

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from jaxglass.analysis.agreement import r_chi_squared
-from jaxglass.analysis.results.entries import measurement_entry
+from jaxglass.analysis.results.entries import finite, measurement_entry
 from jaxglass.analysis.scattering import differential_correlation
 from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin, Shown
 from jaxglass.refit.fit import Group, model
 from jaxglass.refit.observables import View
 from jaxglass.refit.outer import Iteration, Problem, error_of_mean, fresh_glasses, grouped, quenched, with_noise
+from jaxglass.refit.profile import Profile, profile
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.setup import Prepared
 from jaxglass.refit.target import Target
@@ -21,6 +22,7 @@ from jaxglass.refit.uncertainty import Information, information
 from jaxglass.response.stiffness import followers, relaxed_moduli
 
 CHI = (1.0, 8.0)  # A
+MODULI = {"bulk_modulus": "GPa", "shear_modulus": "GPa", "young_modulus": "GPa", "poisson_ratio": "1"}
 SEEDS_ERROR = "standard error over fresh glasses of different seeds"
 
 
@@ -31,7 +33,10 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
     targets = with_noise(problem, samples[best.number], done)
     groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
     fitted = [group for group in groups[best.number] if not group.target.hold_out]
-    known = information(problem.moving, model(problem.moving, fitted, best.z, best.z).jacobian)
+    here = model(problem.moving, fitted, best.z, best.z)
+    known = information(problem.moving, here.jacobian)
+    least_known = range(len(problem.moving))[::-1][: prepared.settings.profiles]
+    profiles = [profile(problem.moving, fitted, here, known, mode) for mode in least_known]
     sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, best.number)]
     return {
         "targets": [_target(*found) for found in zip(targets, *sides, strict=True)],
@@ -43,6 +48,8 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
             "unknown_modes": [known.name(m) for m in known.unknown()],
             "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior",
         },
+        "profiles": [_profile(known, one) for one in profiles],
+        "density_trend": _density_trends(targets, sides),
         "iterations": [
             {"number": i.number, "cost": i.cost, "noise": i.noise, "kept": i.kept, "z": i.z.tolist()} for i in done
         ],
@@ -55,6 +62,31 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
             "cutoff": "c2 switch",
         },
     }
+
+
+def _profile(known: Information, found: Profile) -> dict[str, Any]:
+    """Half widths as changes of the logarithm of the parameter that leads the direction."""
+    unit = max(abs(known.modes[found.mode] * np.array([p.sd for p in known.moving])))
+    widths = {key: finite(unit * getattr(found, key)) for key in ("laplace", "below", "above")}
+    return {"direction": known.name(found.mode), **widths, "unit": "1"}
+
+
+def _density_trends(targets: Sequence[Target], sides: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any] | None:
+    """How the density depends on lithium, measured and of fresh glasses; None for one composition."""
+    if len(targets) < 2:
+        return None
+    li2o = [target.li2o for target in targets]
+    known = [Measurement(one["measured_density"], 0.0, "g/cm3") for one in sides[0]]
+    found = [[Measurement(one["density"]["value"], one["density"]["error"], "g/cm3") for one in side] for side in sides]
+    lines = {"measured": known, "before": found[0], "after": found[1]}
+    return {name: measurement_entry(density_trend(li2o, line)) for name, line in lines.items()}
+
+
+def density_trend(li2o: Sequence[float], densities: Sequence[Measurement]) -> Measurement:
+    """Slope (g/cm3 per mol % Li2O) of a straight line through `densities`, with their standard errors."""
+    x, y, error = (np.array(v, float) for v in (li2o, [d.value for d in densities], [d.error for d in densities]))
+    line = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
+    return Measurement(float(line @ y), float(np.sqrt(line**2 @ error**2)), "g/cm3 per mol %", SEEDS_ERROR)
 
 
 def _rate(problem: Problem) -> float:
@@ -90,12 +122,16 @@ def _side(problem: Problem, group: Group, all_samples: Sequence[Sample]) -> dict
         floor_D, floor_T = misfits(view, wanted, b)
         floor = {"R_D": floor_D / np.sqrt(2), "R_T": floor_T / np.sqrt(2), "about": "half against half, over sqrt(2)"}
     density = float(np.exp(fresh.shown.ln_density))
+    system = samples[0].system
+    grams = float(system.density * system.volume) / len(system.species)  # g/cm3 of one atom per A^3
     percent, spread = 100 / target.density, density * float(fresh.error.ln_density)
     return {
         "curve": np.asarray(fresh.shown.curve).tolist(),
         "R_D": {"value": R_D, "spread_of_single_glasses": float(np.std([e[0] for e in each])), "unit": "1"},
         "R_T": {"value": R_T, "spread_of_single_glasses": float(np.std([e[1] for e in each])), "unit": "1"},
         "noise_floor": floor,
+        "measured_density": grams * target.density,
+        "density": _entry(grams * density, grams * spread, "g/cm3"),
         "density_error": _entry(percent * (density - target.density), percent * spread, "%"),
         "n4": _entry(fresh.n4, fresh.n4_error, "1"),
         **_moduli(group.basins),
@@ -108,15 +144,14 @@ def _entry(value: float, error: float | np.ndarray, unit: str) -> dict[str, Any]
 
 
 def _moduli(basins: Sequence[Basin]) -> dict[str, Any]:
-    """K, G and E at rest, means over the glasses: not fitted unless they were given."""
+    """K, G, E and nu at rest, means over the glasses: not fitted unless they were given."""
     found = []
     for basin in basins:
         moves = followers(basin.rest) if basin.followers is None else basin.followers
         moduli = relaxed_moduli(basin.rest, basin.rest.potential, moves)
-        found.append((float(moduli.bulk), float(moduli.shear), float(moduli.young)))
-    values, names = np.array(found), ("bulk_modulus", "shear_modulus", "young_modulus")
-    errors = error_of_mean(values)
-    return {name: _entry(v, e, "GPa") for name, v, e in zip(names, values.mean(0), errors, strict=True)}
+        found.append((float(moduli.bulk), float(moduli.shear), float(moduli.young), float(moduli.poisson)))
+    values, errors = np.mean(found, 0), error_of_mean(np.array(found))
+    return {name: _entry(v, e, unit) for (name, unit), v, e in zip(MODULI.items(), values, errors, strict=True)}
 
 
 def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:

@@ -55,6 +55,7 @@ class RefitSettings:
     topology_quenches: int
     topology_every: int
     jitter: float
+    profiles: int
     radius: float
     sigma: float
     density_sd: float
@@ -96,7 +97,7 @@ def refit_settings(values: Mapping[str, Any], li2o: float) -> RefitSettings:
 
 _PLAIN = (
     *("estimator", "optimiser", "learning_rate", "seeds", "outer_steps", "inner_steps", "resting"),
-    *("topology_quenches", "topology_every", "jitter", "radius", "sigma", "density_sd"),
+    *("topology_quenches", "topology_every", "jitter", "profiles", "radius", "sigma", "density_sd"),
 )
 
 

@@ -12,6 +12,7 @@ SHOWN = (
     ("density error", "density_error"),
     ("E at rest", "young_modulus"),
     ("K at rest", "bulk_modulus"),
+    ("ν at rest", "poisson_ratio"),
 )
 
 
@@ -50,7 +51,26 @@ def _targets(found: dict[str, Any]) -> str:
         "part ends with a C2 switch: it is not to be used truncated. Noise floor: half of the glasses against half. "
         "Moduli and N4 were not fitted unless they were given."
     )
-    return scroll(table(head, rows)) + f'<p class="muted">{escape(words)}</p>'
+    return scroll(table(head, rows)) + f'<p class="muted">{escape(words)}</p>' + _trend(found["density_trend"])
+
+
+def _trend(found: dict[str, Any] | None) -> str:
+    """How the density depends on lithium; nothing for one composition."""
+    if found is None:
+        return ""
+    return table(("Density over mol % Li₂O", "Slope"), [(name, value_text(one)) for name, one in found.items()])
+
+
+def _profiles(found: list[dict[str, Any]]) -> str:
+    """Intervals of the least known directions; nothing where none was profiled."""
+    if not found:
+        return ""
+    rows = [(one["direction"], *(_width(one[key]) for key in ("laplace", "below", "above"))) for one in found]
+    return table(("Least known direction", "Half width by Laplace", "By profile, below", "above"), rows)
+
+
+def _width(value: float | None) -> str:
+    return "no glass at rest there" if value is None else number_text(value, 2)
 
 
 def _information(found: dict[str, Any]) -> str:
@@ -68,4 +88,4 @@ def _information(found: dict[str, Any]) -> str:
     shown = table(("Direction", "Information", "Known from"), rows)
     changes = [(p["name"], value_text(p["ln_change"]), number_text(p["prior_sd"])) for p in found["parameters"]]
     parameters = table(("Parameter", "Change of the logarithm", "Prior width"), changes)
-    return parameters + shown + f'<p class="muted">{escape(words)}</p>'
+    return parameters + shown + _profiles(found["profiles"]) + f'<p class="muted">{escape(words)}</p>'

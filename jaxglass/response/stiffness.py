@@ -33,6 +33,11 @@ class Moduli(NamedTuple):
         """E = 9 K G/(3 K + G) in GPa."""
         return 9 * self.bulk * self.shear / (3 * self.bulk + self.shear)
 
+    @property
+    def poisson(self) -> Array:
+        """nu = (3 K - 2 G)/(6 K + 2 G)."""
+        return (3 * self.bulk - 2 * self.shear) / (6 * self.bulk + 2 * self.shear)
+
 
 def _strains() -> np.ndarray:
     """The trace and five orthonormal strains without one, (6, 3, 3)."""
