@@ -1,11 +1,11 @@
 """Averages at constant temperature, and at constant temperature and pressure, from the same atoms.
 
 A melt at 3000 K: it forgets the glass it starts as within some picoseconds (the potential energy still rose by 0.03 %
-from 3 to 6 ps), so that the means of two runs of twenty have errors that mean something. At 300 K they do not, as a glass
-stays where it is. NPT at 5 GPa, near the pressure of the melt at the density of the glass, so that nothing has to
-expand first. Errors: twenty blocks, each longer than the period of a Nose-Hoover thermostat of 0.1 ps, 2 pi tau/sqrt(2) =
-0.44 ps: shorter ones take its swings for independent. Ten blocks were too few: the temperature of 855 atoms over 9 ps
-is uncertain by 8 K (from 33 ps), which ten blocks once took for 4 K.
+from 3 to 6 ps), so that the means of two runs of twenty have errors that mean something. At 300 K they do not, as a
+glass stays where it is. NPT at 5 GPa, near the pressure of the melt at the density of the glass, so that nothing has
+to expand first. Errors: twenty blocks, each longer than the period of a Nose-Hoover thermostat of 0.1 ps, 2 pi
+tau/sqrt(2) = 0.44 ps: shorter ones take its swings for independent. Ten blocks were too few: the temperature of 855
+atoms over 9 ps is uncertain by 8 K (from 33 ps), which ten blocks once took for 4 K.
 """
 
 from collections.abc import Sequence

@@ -97,7 +97,7 @@ def _rate(problem: Problem) -> float:
 def _target(target: Target, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": target.name,
-        "li2o": target.li2o,
+        "li2o": finite(target.li2o),
         "hold_out": target.hold_out,
         "x": target.x.tolist(),
         "measured": target.y.tolist(),

@@ -1,13 +1,14 @@
 """The section `refit` of the settings, checked before anything is made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jaxglass.analysis.measured_curve import MeasuredCurve, read_curve
 from jaxglass.config import RULES
 from jaxglass.errors import ConfigError
+from jaxglass.model.composition import HALF, label
 from jaxglass.refit.parameters import Parameter, parameters
 
 #: numbers of an entry of refit.targets, and the setting whose rule they obey
@@ -22,19 +23,16 @@ TARGET_KEYS = ("file", "hold_out", *ENTRIES)
 
 @dataclass(frozen=True)
 class MeasuredTarget:
-    """A measured curve, the `density` (g/cm3) and, where known, the moduli (GPa) of its glass of `li2o` mol %."""
+    """A measured curve, the `density` (g/cm3) and, where known, the moduli (GPa) of its glass of `li2o` mol %, whose
+    `name` stands in figures and folders."""
 
+    name: str
     curve: MeasuredCurve
     li2o: float
     density: float
     bulk: float | None
     shear: float | None
     hold_out: bool
-
-    @property
-    def name(self) -> str:
-        """As a folder and in figures."""
-        return f"{self.li2o:g}LiBP"
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,10 @@ class RefitSettings:
     density_sd: float
 
 
-def refit_settings(values: Mapping[str, Any], li2o: float) -> RefitSettings:
-    """From the section `refit`; the glass of a single `target` is that of `glass.li2o`.
+def refit_settings(
+    values: Mapping[str, Any], li2o: float, b2o3_share: float = HALF, structure: str | None = None
+) -> RefitSettings:
+    """From the section `refit`; the glass of a single `target` is that of `glass.li2o`, or of the file `structure`.
 
     Raises `ConfigError` for settings that do not make a fit, `InputDataError` for a file that cannot be read.
     """
@@ -81,7 +81,11 @@ def refit_settings(values: Mapping[str, Any], li2o: float) -> RefitSettings:
         }
     ]
     quantity, length = str(values["quantity"]), str(values["length"])
-    targets = tuple(_target(entry, k, quantity, length) for k, entry in enumerate(_listed(entries)))
+    targets = tuple(_target(entry, k, quantity, length, b2o3_share) for k, entry in enumerate(_listed(entries)))
+    if structure:
+        if len(targets) > 1:
+            raise ConfigError("input: one structure stands for one glass; leave it out to fit several compositions")
+        targets = tuple(replace(target, name=Path(structure).stem) for target in targets)
     if len({target.name for target in targets}) < len(targets):
         raise ConfigError("refit.targets: two glasses of one composition; give each composition once")
     if all(target.hold_out for target in targets):
@@ -107,7 +111,7 @@ def _listed(entries: Any) -> Sequence[Any]:
     return entries
 
 
-def _target(entry: Any, k: int, quantity: str, length: str) -> MeasuredTarget:
+def _target(entry: Any, k: int, quantity: str, length: str, b2o3_share: float) -> MeasuredTarget:
     where = f"refit.targets[{k}]"
     if not isinstance(entry, Mapping):
         raise ConfigError(f"{where}: must be a mapping with file, density and li2o")
@@ -122,6 +126,7 @@ def _target(entry: Any, k: int, quantity: str, length: str) -> MeasuredTarget:
             raise ConfigError(f"{where}.{key} = {entry[key]!r}: {reason}")
     curve = read_curve(Path(str(entry["file"])), quantity, length)
     return MeasuredTarget(
+        label(float(entry["li2o"]), b2o3_share),
         curve,
         float(entry["li2o"]),
         float(entry["density"]),

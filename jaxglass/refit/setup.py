@@ -11,7 +11,6 @@ import optax
 from jaxglass.catalogue import scattering_settings
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, largest_reach, make_plan
-from jaxglass.errors import ConfigError
 from jaxglass.model.composition import common_size, compose, li2o_percent
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
@@ -44,7 +43,10 @@ def prepare(config: Config, folder: Path) -> Prepared:
 
     `ConfigError` or `InputDataError` for settings and files that do not make a fit.
     """
-    settings = refit_settings(config.get("refit"), float(config.get("glass.li2o")))
+    glass = config.get("glass")
+    settings = refit_settings(
+        config.get("refit"), float(glass["li2o"]), float(glass["b2o3_share"]), config.get("input")
+    )
     potential = {**with_file(config.get("potential")), "cutoff_style": "c2", "file": None}
     starts = _starts(config, settings, potential)
     systems = {start.target: start.system for start in starts}
@@ -57,6 +59,8 @@ def prepare(config: Config, folder: Path) -> Prepared:
         view = make_view(system.counts, seen, end, grid(seen, measured.curve, end))
         views[measured.name] = view
         symbols = np.array(system.symbols)
+        if config.get("input"):
+            measured = replace(measured, li2o=li2o_percent(system.counts) or np.nan)
         filtered = bool(config.get("refit.filtered"))
         targets.append(make_target(measured, view, symbols, settings.sigma, settings.density_sd, filtered))
     protocol = MeltQuench(**config.get("protocol"))
@@ -101,8 +105,6 @@ def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any
     if config.get("input"):
         from jaxglass.mechanics.glass import glass_from
 
-        if len(settings.targets) > 1:
-            raise ConfigError("input: one structure stands for one glass; leave it out to fit several compositions")
         glass = glass_from(config, Path(config.get("input")))
         start = load_parameters(potential, glass.system.elements, glass.system.counts).potential
         li2o = li2o_percent(glass.system.counts) or 0.0

@@ -27,7 +27,7 @@ def refit_section(record: RunRecord) -> str:
 def refit_sentence(found: dict[str, Any]) -> str:
     """What came out, in one sentence."""
     parts = [
-        f"{t['li2o']:g} mol % Li₂O{' (held out)' if t['hold_out'] else ''} "
+        f"{t['name']}{' (held out)' if t['hold_out'] else ''} "
         f"{100 * t['before']['R_T']['value']:.1f} to {100 * t['after']['R_T']['value']:.1f} %"
         for t in found["targets"]
     ]
@@ -37,7 +37,7 @@ def refit_sentence(found: dict[str, Any]) -> str:
 def _targets(found: dict[str, Any]) -> str:
     rows = []
     for target in found["targets"]:
-        name = f"{target['li2o']:g} mol % Li₂O" + (", held out" if target["hold_out"] else "")
+        name = target["name"] + (", held out" if target["hold_out"] else "")
         for label, side in (("before", target["before"]), ("after", target["after"])):
             floor = side["noise_floor"]
             noise = f"{100 * floor['R_T']:.2f} / {100 * floor['R_D']:.2f} %" if "R_T" in floor else floor["reason"]
