@@ -280,8 +280,8 @@ class Config:
     def name(self) -> str:
         """Name of the default run directory: what it is, and the hash of its settings."""
         task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
-        if task == "ensemble":
-            return f"ensemble-{self.hash}"
+        if task in ("ensemble", "refit"):
+            return f"{task}-{self.hash}"
         if task in ("analyse", "evaluate", "measured", "study") and self.get("input"):
             file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
             return f"{task}-{file}-{self.hash}"

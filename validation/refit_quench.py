@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ import jax.numpy as jnp
 import numpy as np
 import yaml
 
-from jaxglass.analysis.scattering import analyse_scattering, scattering_pairs
+from jaxglass.analysis.agreement import r_chi_squared
+from jaxglass.analysis.scattering import Scattering, analyse_scattering, scattering_pairs
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.manifest import versions
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.parameters import moved, parameters
+from jaxglass.refit.results import CHI
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.study import read_trajectory
 from validation.verdict import mean_over_seeds
@@ -47,6 +49,7 @@ REFIT = {
     "outer_steps": 3,
     "inner_steps": 3,
     "topology_quenches": 12,
+    "topology_every": 4,  # once
     "sigma": 0.005,
     "density_sd": 0.005,
 }
@@ -71,11 +74,11 @@ def command(*arguments: str) -> None:
 
 @dataclass(frozen=True)
 class Glass:
-    """Glasses of one composition: mean S(Q) with its standard error, densities (g/cm3) and N4 of every seed."""
+    """Glasses of one composition: means of their curves, S(Q) with its standard error, densities (g/cm3) and N4 of
+    every seed."""
 
     li2o: float
-    Q: np.ndarray
-    S: np.ndarray
+    curves: Scattering
     error: np.ndarray
     densities: np.ndarray
     n4: np.ndarray
@@ -96,12 +99,13 @@ def glasses(made: Path, potential: Path) -> list[Glass]:
         for lane in sorted(path for path in made.iterdir() if path.name.startswith(f"{li2o:g}LiBP")):
             with RunDirectory(lane) as directory:
                 trajectory, results = read_trajectory(directory), directory.results()
-            scattered = analyse_scattering(scattering_pairs(trajectory, settings), settings)
-            curves.append(scattered.S)
+            curves.append(analyse_scattering(scattering_pairs(trajectory, settings), settings))
             densities.append(results["melt_quench"]["density"]["value"])
             shares.append(results["structure"]["n4"]["value"])
-        error = np.std(curves, axis=0, ddof=1) / np.sqrt(len(curves))
-        found.append(Glass(li2o, scattered.Q, np.mean(curves, axis=0), error, np.array(densities), np.array(shares)))
+        S, D, T = (np.array([getattr(one, name) for one in curves]) for name in ("S", "D", "T"))
+        error = np.std(S, axis=0, ddof=1) / np.sqrt(len(curves))
+        mean = replace(curves[0], S=S.mean(0), D=D.mean(0), T=T.mean(0))
+        found.append(Glass(li2o, mean, error, np.array(densities), np.array(shares)))
     return found
 
 
@@ -110,7 +114,7 @@ def targets(folder: Path, truth: Sequence[Glass]) -> str:
     entries = []
     for glass in truth:
         path = folder / f"S_{glass.li2o:g}.txt"
-        np.savetxt(path, np.column_stack([glass.Q, glass.S, glass.error]), header="Q (1/A), S, error")
+        np.savetxt(path, np.column_stack([glass.curves.Q, glass.curves.S, glass.error]), header="Q (1/A), S, error")
         density = float(glass.densities.mean())
         entries.append({"file": str(path), "li2o": glass.li2o, "density": density, "hold_out": glass.li2o == HELD_OUT})
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
@@ -126,11 +130,21 @@ def kept(glass: Glass) -> dict[str, Any]:
     }
 
 
-def paired(fitted: Sequence[Glass], truth: Sequence[Glass]) -> dict[str, Any]:
-    """N4 under the fitted potential minus N4 under the true one, from common seeds: of every composition and of all."""
-    differences = [one.n4 - true.n4 for one, true in zip(fitted, truth, strict=True)]
-    each = {f"{true.li2o:g}": asdict(mean_over_seeds(d)) for true, d in zip(truth, differences, strict=True)}
-    return {"compositions": each, "all": asdict(mean_over_seeds(np.concatenate(differences))), "unit": "1"}
+def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, Any]]:
+    """Glasses under the fitted potential beside those under the true one, from common seeds, which took no part in the
+    fit: R of D(r) and T(r) over 1-8 A, and differences of the density (%) and of N4, pair by pair."""
+    found = []
+    for one, true in zip(fitted, truth, strict=True):
+        r = true.curves.r
+        inside = (r >= CHI[0]) & (r <= CHI[1])
+        R = {
+            f"R_{name}": float(np.sqrt(r_chi_squared(*(getattr(g.curves, name)[inside] for g in (true, one)))))
+            for name in ("D", "T")
+        }
+        density = mean_over_seeds(100 * (one.densities - true.densities) / true.densities.mean())
+        n4 = mean_over_seeds(one.n4 - true.n4)
+        found.append({"li2o": true.li2o, **R, "density_error_percent": asdict(density), "n4_difference": asdict(n4)})
+    return found
 
 
 def _line(target: dict[str, Any], side: str, true: dict[str, Any]) -> str:
@@ -162,13 +176,15 @@ def main(arguments: Sequence[str]) -> int:
         f"hydra.run.dir={folder / estimator}",
     )
     fitted = glasses(folder / f"{estimator}-twins", folder / estimator / "potential.yaml")
+    differences = np.concatenate([one.n4 - true.n4 for one, true in zip(fitted, truth, strict=True)])
     results = json.loads((folder / estimator / "results.json").read_text())["refit"]
     about = {
         "date": date.today().isoformat(),
         "versions": versions(),
         "settings": {"atoms": ATOMS, "protocol": PROTOCOL, "refit": REFIT, "changes": changes},
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
-        "n4_difference": paired(fitted, truth),
+        "common_seeds": compared(fitted, truth),
+        "n4_difference": asdict(mean_over_seeds(differences)),
         "refit": results,
     }
     path = FOLDER / "refit_quench.json"
@@ -177,7 +193,9 @@ def main(arguments: Sequence[str]) -> int:
     for target, true in zip(results["targets"], about["truth"]["glasses"], strict=True):
         for side in ("before", "after"):
             print(_line(target, side, true))
-    print("N4 of fitted minus true, common seeds:", json.dumps(about["n4_difference"]))
+    for one in about["common_seeds"]:
+        print("common seeds:", json.dumps(one))
+    print(f"N4, fitted minus true, {len(differences)} pairs:", json.dumps(about["n4_difference"]))
     return 0
 
 

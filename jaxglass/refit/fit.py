@@ -20,7 +20,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised
+from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised, show
 from jaxglass.refit.least_squares import TrustRegion, resized
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
@@ -35,12 +35,13 @@ WORTH = 1e-3  # of 1/2 |r|^2: a step that promises less is not tried
 @dataclass(frozen=True)
 class Group:
     """The glasses that stand for one target, and what fresh glasses add to them at rest; J_topo leads with
-    parameters."""
+    parameters. Where the glasses do not follow the potential (`exact` false), J_topo is all that answers."""
 
     target: Target
     basins: tuple[Basin, ...]
     offset: Shown
     topology: Shown
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.nd
         for basin in group.basins:
             potential = moved(moving, basin.start, basin.li2o, jnp.asarray(z))
             check_splice(potential)
-            basins.append(basin.at(at_rest_for_steps(basin.rest.plan, potential, basin.origin)))
+            if group.exact:
+                basin = basin.at(at_rest_for_steps(basin.rest.plan, potential, basin.origin))
+            basins.append(basin)
         found.append(replace(group, basins=tuple(basins)))
     return found
 
@@ -106,7 +109,7 @@ def model(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray,
     """M_t at `z`, where the groups are at rest, and its Jacobian."""
     values, each, rows, slopes = [], [], [np.asarray(z, float)], [np.eye(len(z))]
     for group in groups:
-        found = [linearised(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
+        found = [_linearised(moving, group, basin, z) for basin in group.basins]
         value, slope = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *found)
         value = jax.tree.map(lambda v, o, t: v + o + (z - z_0) @ t, value, group.offset, group.topology)
         slope = jax.tree.map(np.add, slope, group.topology)
@@ -116,6 +119,14 @@ def model(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray,
             rows.append(group.target.residual(value))
             slopes.append(group.target.slope(slope))
     return Model(np.asarray(z, float), tuple(values), tuple(each), np.concatenate(rows), np.concatenate(slopes))
+
+
+def _linearised(moving: tuple[Parameter, ...], group: Group, basin: Basin, z: np.ndarray) -> tuple[Shown, Shown]:
+    """What a glass shows at `z` and its exact derivatives, none where it does not follow."""
+    quantity, points = group.target.quantity, len(group.target.x)
+    if group.exact:
+        return linearised(quantity, moving, basin, jnp.asarray(z))
+    return show(quantity, moving, basin, jnp.asarray(z)), nothing(points, len(z))
 
 
 def descend(
@@ -143,7 +154,7 @@ def descend(
         try:
             tried = at_rest_under(moving, groups, z)
             there = model(moving, tried, z, z_0)
-            fall = here.cost - there.cost
+            fall = here.cost - there.cost if np.isfinite(there.cost) else -np.inf
         except (NumericalError, ConfigError):
             tried, there, fall = groups, here, -np.inf
         state = resized(after, fall, float(np.linalg.norm(step))) if guarded else after

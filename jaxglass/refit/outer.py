@@ -1,15 +1,16 @@
 """The outer loop of a refit: fresh glasses decide, steps at fixed topology propose.
 
     1  quench fresh glasses of every target under z                     (`refit.sampling`)
-    2  keep z if 1/2 |r|^2 of what they show has not risen by more than its noise, else return to the best z
+    2  keep z if 1/2 |r|^2 of what they show has not risen by more than its noise, else try a quarter of the way
     3  now and then: J_topo by regression over quenches at jittered z   (`refit.topology`)
     4  a few accepted steps at fixed topology from there                (`refit.fit`)
 
-Every number that is reported comes from step 1. Each iteration is kept in `iterations/` as soon as it ends and its
-glasses in `ensembles/`, so that an interrupted refit continues with what it has.
+until no step promises anything, or twice in a row less than the noise. Every number that is reported comes from step 1.
+Each iteration is kept in `iterations/` as soon as it ends and its glasses in `ensembles/`, so that an interrupted refit
+continues with what it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import optax
 from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.results.entries import finite
 from jaxglass.engine.plan import Plan
+from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.refit.basin import Basin, Shown, show
 from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, model, nothing, radius_of
 from jaxglass.refit.least_squares import TrustRegion
@@ -84,8 +86,11 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Iteration:
-    """One round: `z`, what fresh glasses of every target show, the `cost` of it with its `noise`, whether z was
-    kept, and the trust radius afterwards."""
+    """One round: `z`, what fresh glasses of every target show, the `cost` of it with its `noise`, whether z was kept,
+    the trust radius afterwards, and by how much the steps from there were to lower the cost (`promise`).
+
+    Where too few glasses could be made, `fresh` is empty and the cost infinite.
+    """
 
     number: int
     z: np.ndarray
@@ -94,6 +99,7 @@ class Iteration:
     noise: float
     kept: bool
     radius: float
+    promise: float = float("nan")
 
     def as_json(self) -> dict[str, Any]:
         """For the file of the iteration; what is not a number is null."""
@@ -108,8 +114,8 @@ class Iteration:
             }
             for one in self.fresh
         ]
-        plain = {key: getattr(self, key) for key in ("number", "cost", "noise", "kept")}
-        return plain | {"radius": _numbers([self.radius])[0], "z": self.z.tolist(), "fresh": fresh}
+        numbers = {key: finite(getattr(self, key)) for key in ("cost", "noise", "radius", "promise")}
+        return {"number": self.number, "kept": self.kept, **numbers, "z": self.z.tolist(), "fresh": fresh}
 
 
 def _numbers(values) -> list[float | None]:
@@ -130,9 +136,13 @@ def iteration_from(values: dict[str, Any]) -> Iteration:
         n4, n4_error = _array(one["n4"])
         errors = Shown(_array(one["curve_error"]), error, nan, nan)
         fresh.append(Fresh(one["target"], shown, errors, float(n4), float(n4_error), one["glasses"]))
-    radius = float(_array([values["radius"]])[0])
-    cost, noise, kept = (values[key] for key in ("cost", "noise", "kept"))
-    return Iteration(values["number"], np.array(values["z"]), tuple(fresh), cost, noise, kept, radius)
+    cost, noise, radius, promise = (
+        float(v) for v in _array([values[k] for k in ("cost", "noise", "radius", "promise")])
+    )
+    cost = cost if fresh else np.inf
+    return Iteration(
+        values["number"], np.array(values["z"]), tuple(fresh), cost, noise, values["kept"], radius, promise
+    )
 
 
 def fresh_glasses(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[Fresh, ...]:
@@ -156,22 +166,21 @@ def error_of_mean(values: np.ndarray) -> np.ndarray:
 
 
 def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[float, float]:
-    """1/2 |r|^2 of fresh glasses, prior rows included, and its standard error by leaving each glass out in turn."""
+    """1/2 |r|^2 of fresh glasses, prior rows included, and its standard error by leaving each glass of each target out
+    in turn."""
 
     def cost(some: Sequence[Sample]) -> float:
         found = {one.target: one.shown for one in fresh_glasses(some, targets)}
         rows = [np.asarray(z)] + [_fitted(t, found[t.name]) for t in targets if not t.hold_out]
         return 0.5 * float(np.sum(np.concatenate(rows) ** 2))
 
-    fitted = [s for s in samples if not next(t for t in targets if t.name == s.start.target).hold_out]
-    left_out = []
-    for sample in fitted:
-        others = [s for s in samples if s is not sample]
-        if any(s.start.target == sample.start.target for s in others):
-            left_out.append(cost(others))
-    n = len(left_out)
-    noise = np.sqrt((n - 1) / n * np.sum((np.array(left_out) - np.mean(left_out)) ** 2)) if n > 1 else 0.0
-    return cost(samples), float(noise)
+    variance = 0.0
+    for target in targets:
+        mine = [sample for sample in samples if sample.start.target == target.name]
+        if not target.hold_out and len(mine) > 1:
+            left_out = np.array([cost([s for s in samples if s is not sample]) for sample in mine])
+            variance += (len(mine) - 1) / len(mine) * np.sum((left_out - left_out.mean()) ** 2)
+    return cost(samples), float(np.sqrt(variance))
 
 
 def _fitted(target: Target, shown: Shown) -> np.ndarray:
@@ -182,37 +191,75 @@ def _fitted(target: Target, shown: Shown) -> np.ndarray:
 def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
     """All iterations, those already in the folder first. The best is the one of lowest cost among those kept."""
     done = read_iterations(problem.folder)
-    z = next_z(problem.folder, done)
-    z = np.zeros(len(problem.moving)) if z is None else z
-    for number in range(len(done), problem.outer_steps + 1):
-        samples = quenched(problem, problem.starts, z, f"{number:03d}")
+    z, topology = continued(problem, done)
+    while z is not None and len(done) <= problem.outer_steps:
+        number, best = len(done), best_of(done)
+        try:
+            samples = quenched(problem, problem.starts, z, f"{number:03d}")
+        except (NumericalError, ConfigError) as error:
+            if best is None:
+                raise
+            watch(f"iteration {number}: refused; {error}")
+            z = _refused(problem, done, Iteration(number, z, (), np.inf, 0.0, False, float("nan")), best)
+            continue
         targets = with_noise(problem, samples, done)
+        groups = grouped(problem, samples, [t for t in targets if not t.hold_out], z, topology)
         cost, noise = cost_and_noise(z, samples, targets)
-        best = best_of(done)
-        radius = done[-1].radius if done else float("nan")
+        cost += moduli_cost(problem, groups, z)
         kept = best is None or bool(cost <= best.cost + np.hypot(noise, best.noise))
+        radius = done[-1].radius if done else float("nan")
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
         watch(_line(iteration, problem))
-        if number == problem.outer_steps or radius < SMALLEST_RADIUS:
-            done.append(_keep(problem, iteration, None))
+        if number == problem.outer_steps:
+            done.append(_keep(problem, iteration, None, topology))
             break
-        at = iteration if kept else best
-        assert at is not None
         if not kept:
-            samples = quenched(problem, problem.starts, at.z, f"{at.number:03d}")
-        groups = grouped(problem, samples, [target for target in targets if not target.hold_out], at.z)
-        if problem.estimator != "implicit" and number % problem.topology_every == 0:
-            groups = with_topology(problem, groups, at.z, number, watch)
-        state = problem.optimiser.init(jnp.asarray(at.z))
+            assert best is not None
+            z = _refused(problem, done, iteration, best)
+            continue
+        if problem.estimator != "implicit" and (not topology or number % problem.topology_every == 0):
+            topology = answers(problem, groups, z, number, watch)
+            groups = [replace(group, topology=topology[group.target.name]) for group in groups]
+        state = problem.optimiser.init(jnp.asarray(z))
         if np.isfinite(radius) and isinstance(state, TrustRegion):
-            state = state._replace(radius=jnp.asarray(radius if kept else radius / 4))
-        found, _, state = descend(
-            problem.moving, groups, at.z, problem.optimiser, problem.inner_steps, lambda p: watch(_inner(p)), state
-        )
-        radius = radius_of(state)
-        done.append(_keep(problem, replace(iteration, radius=radius), found.z))
-        z = found.z
+            state = state._replace(radius=jnp.asarray(radius))
+        steps: list[Progress] = []
+
+        def step(progress: Progress, steps: list[Progress] = steps) -> None:
+            steps.append(progress)
+            watch(_inner(progress))
+
+        found, _, state = descend(problem.moving, groups, z, problem.optimiser, problem.inner_steps, step, state)
+        iteration = replace(iteration, radius=radius_of(state), promise=steps[0].cost - found.cost)
+        z = None if np.array_equal(found.z, z) or _settled([*done, iteration]) else found.z
+        done.append(_keep(problem, iteration, z, topology))
     return done
+
+
+def _settled(done: Sequence[Iteration]) -> bool:
+    """Whether the steps of the last two rounds promised less than the noise of their costs."""
+    return len(done) > 1 and all(one.kept and one.promise < one.noise for one in done[-2:])
+
+
+def _refused(problem: Problem, done: list[Iteration], iteration: Iteration, best: Iteration) -> np.ndarray | None:
+    """Keep a round that was refused; a quarter of the way from the best z is next, unless that is nowhere."""
+    way = (iteration.z - best.z) / 4
+    radius = float(np.linalg.norm(way))
+    z = best.z + way if radius > SMALLEST_RADIUS else None
+    _, topology = continued(problem, done)
+    done.append(_keep(problem, replace(iteration, radius=radius), z, topology))
+    return z
+
+
+def moduli_cost(problem: Problem, groups: Sequence[Group], z: np.ndarray) -> float:
+    """1/2 |r|^2 of the moduli that were measured, by glasses at rest; 0 where none was."""
+    cost = 0.0
+    for group in groups:
+        if group.target.needs_moduli:
+            each = [show(group.target.quantity, problem.moving, basin, jnp.asarray(z)) for basin in group.basins]
+            mean = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
+            cost += 0.5 * float(np.sum(group.target.moduli(mean) ** 2))
+    return cost
 
 
 def quenched(problem: Problem, starts: Sequence[Start], z: np.ndarray, name: str) -> list[Sample]:
@@ -229,20 +276,45 @@ def with_noise(problem: Problem, samples: Sequence[Sample], done: Sequence[Itera
     )
 
 
-def grouped(problem: Problem, samples: Sequence[Sample], targets: Sequence[Target], z: np.ndarray) -> list[Group]:
-    """The first `resting` fresh glasses of every target at rest, and what temperature and the other glasses add."""
+def grouped(
+    problem: Problem,
+    samples: Sequence[Sample],
+    targets: Sequence[Target],
+    z: np.ndarray,
+    topology: Mapping[str, Shown] | None = None,
+) -> list[Group]:
+    """The first `resting` fresh glasses of every target that come to rest, what temperature and the other glasses add,
+    and the J_topo that is known."""
     groups = []
     for target in targets:
         mine = [sample for sample in samples if sample.start.target == target.name]
-        basins = tuple(at_rest(problem, sample, target) for sample in mine[: problem.resting])
-        plain = Group(target, basins, nothing(len(target.x)), nothing(len(target.x), len(problem.moving)))
+        basins = resting(problem, mine, target)
         each = [show(target.quantity, problem.moving, basin, jnp.asarray(z)) for basin in basins]
         here = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
-        fresh = fresh_glasses(mine, [target])[0].shown
-        zero = np.asarray(0.0)
+        fresh, zero = fresh_glasses(mine, [target])[0].shown, np.asarray(0.0)
         offset = Shown(fresh.curve - here.curve, fresh.ln_density - here.ln_density, zero, zero)
-        groups.append(replace(plain, offset=offset))
+        known = (topology or {}).get(target.name, nothing(len(target.x), len(problem.moving)))
+        groups.append(Group(target, basins, offset, known, exact=problem.estimator != "ensemble"))
     return groups
+
+
+def resting(problem: Problem, samples: Sequence[Sample], target: Target) -> tuple[Basin, ...]:
+    """As many glasses as are wanted at rest, in order; one that finds no rest is passed over.
+
+    `NumericalError` where none is left.
+    """
+    found: list[Basin] = []
+    reason = "no glass"
+    for sample in samples:
+        try:
+            found.append(at_rest(problem, sample, target))
+        except NumericalError as error:
+            reason = str(error)
+        if len(found) == problem.resting:
+            break
+    if not found:
+        raise NumericalError(f"refit: no glass of {target.name} comes to rest; {reason}")
+    return tuple(found)
 
 
 def at_rest(problem: Problem, sample: Sample, target: Target) -> Basin:
@@ -253,40 +325,44 @@ def at_rest(problem: Problem, sample: Sample, target: Target) -> Basin:
     return Basin(rest, rest.system, sample.start.potential, problem.view(target), moves, li2o)
 
 
-def with_topology(
+def answers(
     problem: Problem, groups: Sequence[Group], z: np.ndarray, number: int, watch: Callable[[str], Any]
-) -> list[Group]:
-    """The groups with J_topo from quenches at jittered parameters, the same points for every target.
+) -> dict[str, Shown]:
+    """J_topo of every target from quenches at jittered parameters, the same points for all of them; slopes that the
+    noise could have made are shrunk.
 
     What the exact derivative explains of them is taken from the glasses that are at rest already: between glasses it
-    differs little, and each of its own would cost as much as a step.
+    differs little, and each of its own would cost as much as a step. Opposite points quench the same melt.
     """
     here = model(problem.moving, groups, z, z)
-    directions = information(problem.moving, here.jacobian).modes[:DIRECTIONS]
-    points = jittered(z, problem.jitter, problem.topology_quenches, number)
+    directions = np.eye(len(z))
+    if problem.estimator != "ensemble":
+        directions = information(problem.moving, here.jacobian).modes[:DIRECTIONS]
     starts, potentials, offsets = [], [], []
-    for group in groups:
-        mine = [start for start in problem.starts if start.target == group.target.name]
-        for m, point in enumerate(points):
-            start = replace(mine[m % len(mine)], seed=mine[m % len(mine)].seed + 1_000_003 * (1 + m // 2))
-            starts.append(start)
-            potentials.append(moved(problem.moving, start.potential, start.li2o, jnp.asarray(point)))
-            offsets.append(point - z)
+    for m, point in enumerate(jittered(z, problem.jitter, problem.topology_quenches, number)):
+        some = []
+        for group in groups:
+            own = [start for start in problem.starts if start.target == group.target.name]
+            start = own[m // 2 % len(own)]
+            some.append(replace(start, seed=start.seed + 1_000_003 * (1 + m // 2)))
+        try:
+            potentials += problem.potentials(some, point)
+        except ConfigError as error:
+            watch(f"topology: point {m} left out; {error}")
+            continue
+        starts += some
+        offsets += [point - z] * len(some)
     watch(f"topology: {len(starts)} quenches at jittered parameters")
-    folder = problem.folder / "ensembles" / f"{number:03d}-jittered"
-    samples = problem.quench(starts, potentials, folder)
-    found = []
-    for group, exact in zip(groups, here.slopes, strict=True):
-        slope = np.concatenate([np.asarray(exact.curve), np.asarray(exact.ln_density)[:, None]], 1)
-        if problem.estimator == "ensemble":
-            slope = np.zeros_like(slope)
-        observed, moves = [], []
-        for sample in (sample for sample in samples if sample.start.target == group.target.name):
-            observed.append(np.append(sample.shown.curve, sample.shown.ln_density))
-            moves.append(offsets[sample.number])
-        answer = regress(np.array(observed), slope, np.array(moves), directions).jacobian
-        zero = np.zeros(len(problem.moving))
-        found.append(replace(group, topology=Shown(answer[:, :-1], answer[:, -1], zero, zero)))
+    samples = problem.quench(starts, potentials, problem.folder / "ensembles" / f"{number:03d}-jittered")
+    found = {}
+    for group, known, exact in zip(groups, [group.topology for group in groups], here.slopes, strict=True):
+        slope = jax.tree.map(lambda whole, part: np.asarray(whole - part), exact, known)
+        explained = np.concatenate([slope.curve, slope.ln_density[:, None]], 1)
+        mine = [sample for sample in samples if sample.start.target == group.target.name]
+        observed = np.array([np.append(sample.shown.curve, sample.shown.ln_density) for sample in mine])
+        moves = np.array([offsets[sample.number] for sample in mine])
+        answer, zero = regress(observed, explained, moves, directions).shrunk, np.zeros(len(z))
+        found[group.target.name] = Shown(answer[:, :-1], answer[:, -1], zero, zero)
     return found
 
 
@@ -295,10 +371,19 @@ def best_of(done: Sequence[Iteration]) -> Iteration | None:
     return min((one for one in done if one.kept), key=lambda one: one.cost, default=None)
 
 
-def _keep(problem: Problem, iteration: Iteration, following: np.ndarray | None) -> Iteration:
+def _keep(
+    problem: Problem, iteration: Iteration, following: np.ndarray | None, topology: Mapping[str, Shown]
+) -> Iteration:
     path = problem.folder / "iterations" / f"{iteration.number:03d}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, iteration.as_json() | {"next_z": None if following is None else following.tolist()})
+    rest = {
+        "next_z": None if following is None else following.tolist(),
+        "topology": {
+            name: {"curve": np.asarray(one.curve).tolist(), "ln_density": np.asarray(one.ln_density).tolist()}
+            for name, one in topology.items()
+        },
+    }
+    write_json(path, iteration.as_json() | rest)
     return iteration
 
 
@@ -308,12 +393,18 @@ def read_iterations(folder: Path) -> list[Iteration]:
     return [iteration_from(values) for values in map(read_json, files) if values is not None]
 
 
-def next_z(folder: Path, done: Sequence[Iteration]) -> np.ndarray | None:
-    """Where the iteration after the last one is to be."""
+def continued(problem: Problem, done: Sequence[Iteration]) -> tuple[np.ndarray | None, dict[str, Shown]]:
+    """Where the iteration after the last one is to be (None: it was the last) and the J_topo known by then."""
+    zero = np.zeros(len(problem.moving))
     if not done:
-        return None
-    values = read_json(folder / "iterations" / f"{done[-1].number:03d}.json") or {}
-    return None if values.get("next_z") is None else np.array(values["next_z"])
+        return zero, {}
+    values = read_json(problem.folder / "iterations" / f"{done[-1].number:03d}.json") or {}
+    z = values.get("next_z")
+    topology = {
+        name: Shown(np.array(one["curve"]), np.array(one["ln_density"]), zero, zero)
+        for name, one in values.get("topology", {}).items()
+    }
+    return None if z is None else np.array(z), topology
 
 
 def _line(iteration: Iteration, problem: Problem) -> str:

@@ -32,7 +32,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
     samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
     targets = with_noise(problem, samples[best.number], done)
     groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
-    fitted = [group for group in groups[best.number] if not group.target.hold_out]
+    fitted = [replace(group, exact=True) for group in groups[best.number] if not group.target.hold_out]
     here = model(problem.moving, fitted, best.z, best.z)
     known = information(problem.moving, here.jacobian)
     least_known = range(len(problem.moving))[::-1][: prepared.settings.profiles]
@@ -51,7 +51,8 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
         "profiles": [_profile(known, one) for one in profiles],
         "density_trend": _density_trends(targets, sides),
         "iterations": [
-            {"number": i.number, "cost": i.cost, "noise": i.noise, "kept": i.kept, "z": i.z.tolist()} for i in done
+            {"number": i.number, "cost": finite(i.cost), "noise": i.noise, "kept": i.kept, "z": i.z.tolist()}
+            for i in done
         ],
         "best": best.number,
         "scale": {
@@ -120,7 +121,8 @@ def _side(problem: Problem, group: Group, all_samples: Sequence[Sample]) -> dict
         a, b = (fresh_glasses(some, [target])[0].shown for some in (samples[:half], samples[half : 2 * half]))
         wanted = replace(target, y=np.asarray(a.curve), density=float(np.exp(a.ln_density)))
         floor_D, floor_T = misfits(view, wanted, b)
-        floor = {"R_D": floor_D / np.sqrt(2), "R_T": floor_T / np.sqrt(2), "about": "half against half, over sqrt(2)"}
+        full = np.sqrt(half / len(samples))
+        floor = {"R_D": floor_D * full, "R_T": floor_T * full, "about": "half against half, as if each were whole"}
     density = float(np.exp(fresh.shown.ln_density))
     system = samples[0].system
     grams = float(system.density * system.volume) / len(system.species)  # g/cm3 of one atom per A^3

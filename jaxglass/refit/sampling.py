@@ -116,6 +116,6 @@ def four_fold(trajectory: Trajectory, cutoff: float) -> float:
 
 
 def jittered(z: np.ndarray, sd: float, count: int, seed: int) -> np.ndarray:
-    """`count` points (M, P) round `z` (P,) with standard deviation `sd`, in antithetic pairs."""
+    """`count` points (M, P) round `z` (P,) with standard deviation `sd`; 2k and 2k + 1 are opposite each other."""
     draws = np.random.default_rng(seed).standard_normal((-(-count // 2), len(z)))
-    return z + sd * np.concatenate([draws, -draws])[:count]
+    return z + sd * np.stack([draws, -draws], 1).reshape(-1, len(z))[:count]

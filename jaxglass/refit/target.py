@@ -66,8 +66,12 @@ class Target:
             self._curve(np.asarray(shown.curve) - self.y),
             self._scalar(shown.ln_density, np.log(self.density), self.density_sd),
         ]
-        rows += [self._scalar(value, np.log(wanted), MODULUS_SD) for value, wanted in self._moduli(shown)]
-        return np.concatenate(rows)
+        return np.concatenate([*rows, self.moduli(shown)])
+
+    def moduli(self, shown: Shown) -> np.ndarray:
+        """The rows of r of the measured moduli; none where none was measured."""
+        rows = [self._scalar(value, np.log(wanted), MODULUS_SD) for value, wanted in self._moduli(shown)]
+        return np.concatenate([np.zeros(0), *rows])
 
     def slope(self, change: Shown) -> np.ndarray:
         """dr (R, P) of a Jacobian with a leading axis of parameters."""

@@ -19,6 +19,13 @@ class Topology(NamedTuple):
     error: np.ndarray
     mean: np.ndarray
 
+    @property
+    def shrunk(self) -> np.ndarray:
+        """The Jacobian times t^2/(1 + t^2), t = J/error: few quenches make slopes of noise, which no step should
+        follow."""
+        signal = self.jacobian**2
+        return self.jacobian * signal / np.maximum(signal + self.error**2, 1e-300)
+
 
 def regress(
     observed: np.ndarray, exact: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3

@@ -48,8 +48,8 @@ def _targets(found: dict[str, Any]) -> str:
     words = (
         f"Fresh glasses of each potential: {scale['glasses']} of {scale['atoms']} atoms in all, cooled at "
         f"{number_text(scale['quench_rate_K_per_ps'])} K/ps; the potential is one for that rate. Its Buckingham "
-        "part ends with a C2 switch: it is not to be used truncated. Noise floor: half of the glasses against half. "
-        "Moduli and N4 were not fitted unless they were given."
+        "part ends with a C2 switch: it is not to be used truncated. Noise floor: R between two such sets of "
+        "glasses of one potential. Moduli and N4 were not fitted unless they were given."
     )
     return scroll(table(head, rows)) + f'<p class="muted">{escape(words)}</p>' + _trend(found["density_trend"])
 

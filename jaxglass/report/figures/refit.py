@@ -48,7 +48,8 @@ def rounds_figure(record: RunRecord) -> Drawing:
     figure = Figure(figsize=(WIDTH, 3.4))
     cost, values = figure.subplots(1, 2)
     rounds = found["iterations"]
-    number, level, noise = ([r[key] for r in rounds] for key in ("number", "cost", "noise"))
+    number, noise = ([r[key] for r in rounds] for key in ("number", "noise"))
+    level = [np.nan if r["cost"] is None else r["cost"] for r in rounds]  # no glasses could be made there
     cost.errorbar(number, level, yerr=noise, fmt="o-", color=BLUE, capsize=3)
     refused = [r["number"] for r in rounds if not r["kept"]]
     cost.plot(refused, [level[number.index(n)] for n in refused], "x", color=VERMILLION, ms=10, label="refused")
