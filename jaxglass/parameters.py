@@ -65,10 +65,14 @@ def with_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def law_change(settings: Mapping[str, Any], counts: Mapping[str, float]) -> float:
     """Factor on A_BO of a refitted law: exp[offset + slope (x - 41)/10], x = mol % Li2O of Li2O, B2O3 and P2O5."""
-    formers = (counts.get("B", 0.0) + counts.get("P", 0.0)) / 2
-    li2o = 100 * counts.get("Li", 0.0) / 2 / (counts.get("Li", 0.0) / 2 + formers)
     slope = float(settings.get("a_bo_slope") or 0.0)
-    return float(np.exp(float(settings.get("a_bo_offset") or 0.0) + slope * (li2o - MIDDLE) / 10))
+    return float(np.exp(float(settings.get("a_bo_offset") or 0.0) + slope * (li2o_of(counts) - MIDDLE) / 10))
+
+
+def li2o_of(counts: Mapping[str, float]) -> float:
+    """mol % Li2O of Li2O, B2O3 and P2O5 in a glass of any elements; 0 where there are none of them."""
+    lithium, boron, phosphorus = (counts.get(element, 0.0) for element in ("Li", "B", "P"))
+    return 100 * lithium / max(1e-300, lithium + boron + phosphorus)
 
 
 def switch_width(settings: Mapping[str, Any]) -> float:

@@ -9,31 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
-from systems import glass_potential, within
+from systems import glass_potential, rms, within
 
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.engine.plan import Plan, make_plan
-from jaxglass.errors import ConfigError
+from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.model.composition import Composition
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.protocols.packing import random_packing
 from jaxglass.refit.basin import Shown, _bonded, changed_bonds
+from jaxglass.refit.cost import cost_and_noise
 from jaxglass.refit.export import potential_file
-from jaxglass.refit.fit import model
+from jaxglass.refit.fit import at_rest_under, model
+from jaxglass.refit.iteration import best_of, iteration_from, read_iterations
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
-from jaxglass.refit.outer import (
-    Problem,
-    best_of,
-    cost_and_noise,
-    grouped,
-    iteration_from,
-    quenched,
-    read_iterations,
-    refit,
-)
+from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit
 from jaxglass.refit.parameters import check_splice, moved, parameters
 from jaxglass.refit.profile import profile
 from jaxglass.refit.sampling import Sample, Start, jittered
@@ -105,6 +98,56 @@ def test_a_closed_loop_finds_its_parameters(refitted):
     within("A_BO and V of P-O, in widths of the priors", np.abs(best.z - TRUTH).max(), 0.1)
     assert said[0].startswith("iteration 0: cost")
     assert "accepted" in said[1]
+
+
+def test_a_refit_that_has_ended_stays_as_it_is(refitted):
+    problem, done, _ = refitted
+    again = refit(problem, lambda words: pytest.fail(f"nothing was left to do: {words}"))
+    assert [one.cost for one in again] == [one.cost for one in done]
+
+
+def test_a_potential_that_makes_no_glasses_is_refused_and_a_quarter_of_the_way_tried(tmp_path):
+    problem = make_problem(tmp_path, 2)
+    calls = []
+
+    class Fails(AtRest):
+        def __call__(self, starts, potentials, folder):
+            calls.append(folder)
+            if len(calls) == 2:
+                raise NumericalError("no glass was made")
+            return super().__call__(starts, potentials, folder)
+
+    done = refit(replace(problem, quench=Fails(problem.quench.plan, problem.quench.views)), lambda words: None)
+    assert [one.kept for one in done] == [True, False, True]
+    assert (done[1].fresh, done[1].cost) == ((), np.inf)
+    np.testing.assert_allclose(done[2].z, done[0].z + (done[1].z - done[0].z) / 4)
+    assert [one.cost for one in read_iterations(tmp_path)] == [one.cost for one in done]
+    assert done[2].radius == pytest.approx(np.linalg.norm(done[1].z - done[0].z) / 4)
+
+
+def test_without_exact_derivatives_the_quenches_alone_answer(refitted):
+    """estimator: ensemble: the glasses stay where they are, and the slope is J_topo."""
+    problem, _, _ = refitted
+    z = np.zeros(2)
+    samples = quenched(problem, problem.starts, z, "none")
+    points = len(problem.targets[0].x)
+    slope = Shown(np.ones((2, points)), np.array([0.1, 0.2]), z, z)
+    [group] = grouped(replace(problem, estimator="ensemble"), samples, problem.targets, z, {"40": slope})
+    here = model(MOVING, [group], z, z)
+    np.testing.assert_array_equal(here.slopes[0].curve, slope.curve)
+    there = model(MOVING, at_rest_under(MOVING, [group], np.array([0.5, 0.0])), np.array([0.5, 0.0]), z)
+    np.testing.assert_allclose(there.values[0].curve - here.values[0].curve, 0.5, rtol=1e-12)
+
+
+def test_j_topo_of_quenches_that_rest_is_nothing(refitted):
+    """Quenches that only come to rest have no topology beyond the exact derivatives: what is left is noise, shrunk."""
+    problem, _, _ = refitted
+    z = np.zeros(2)
+    problem = replace(problem, estimator="hybrid", topology_quenches=8)
+    groups = grouped(problem, quenched(problem, problem.starts, z, "none"), problem.targets, z)
+    found = answers(problem, groups, z, 0, lambda words: None)["40"]
+    exact = model(MOVING, groups, z, z).slopes[0]
+    within("of the exact slope", rms(found.curve) / rms(exact.curve), 0.1)
 
 
 def test_an_interrupted_refit_continues_to_the_same_numbers(refitted, tmp_path):
@@ -184,6 +227,17 @@ def test_the_potential_file_is_the_potential(tmp_path):
                 np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-12)
             assert found.switch == 1.0
         assert yaml.safe_load(path.read_text())["buckingham"]["B-O"]["A"] is None
+
+
+def test_charges_of_elements_that_the_glass_does_not_have_are_scaled_too(tmp_path):
+    settings = {**default_settings(), "cutoff_style": "c2", "file": None}
+    elements, counts = ("Li", "B", "O"), {"Li": 40, "B": 80, "O": 140}
+    moving = parameters(["charges"])
+    start = load_parameters(settings, elements, counts).potential
+    path = tmp_path / "potential.yaml"
+    potential_file(path, settings, moving, start, moved(moving, start, 33.3, jnp.ones(1)), np.ones(1))
+    charges = yaml.safe_load(path.read_text())["charges"]
+    assert charges["P"] == pytest.approx(-2.5 * charges["O"])
 
 
 def test_a_lost_core_splice_is_an_error():

@@ -100,7 +100,7 @@ def test_a_quench_of_one_particle_answers_as_its_paths_say():
     observed = np.array([[quench(tilt + d, 100 + k).mean()] for k, d in enumerate(offsets[:, 0])])
     found = regress(observed, np.array([[exact]]), offsets, np.eye(1))
     hybrid = exact + found.jacobian[0, 0]
-    combined = np.hypot(paths_error, found.error[0, 0])
+    combined = np.hypot(paths_error, found.jacobian_error[0, 0])
     within("difference, in combined errors", (hybrid - by_paths) / combined, 2)
     assert abs(by_paths) > 5 * paths_error
     assert abs(exact - by_paths) > 3 * paths_error, "at rest alone the answer is wrong"

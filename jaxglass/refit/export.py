@@ -24,7 +24,8 @@ def potential_file(
     A of B-O stays a law of the composition: what it has changed by goes to `a_bo_offset` and `a_bo_slope`.
     """
     elements = start.elements
-    charges = dict(settings["charges"]) | dict(zip(elements, np.asarray(moved.charges).tolist(), strict=True))
+    scale = float(np.max(np.abs(moved.charges)) / np.max(np.abs(start.charges)))  # one for all, absent elements too
+    charges = {element: scale * float(charge) for element, charge in settings["charges"].items()}
     pairs: dict[str, dict[str, Any]] = {}
     offset = slope = 0.0
     for pair, entry in settings["buckingham"].items():

@@ -45,19 +45,22 @@ def grid(settings: ScatteringSettings, curve: MeasuredCurve, end: float) -> np.n
 
 
 def make_target(
-    measured: MeasuredTarget, view: View, symbols: np.ndarray, sigma: float, density_sd: float, filtered: bool = True
+    measured: MeasuredTarget, view: View, symbols: np.ndarray, sigma: float, density_sd: float, window: str | None
 ) -> Target:
-    """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may
-    err by."""
+    """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may err
+    by. The measured curve goes through the `window` in r of the simulated one (`lorch`, `none`), unless there is none.
+    """
     curve, transforms = measured.curve, view.transforms
     end = view.count * view.width
     density = float(number_density(measured.density, symbols))
     if curve.quantity == "S_q":
         x, resolution = np.asarray(transforms.Q), np.pi / end
-        y = np.interp(x, curve.x, tapered(curve.x, curve.y, end) if filtered else curve.y)
+        y = np.interp(x, curve.x, tapered(curve.x, curve.y, end, window) if window else curve.y)
     else:
         x, resolution = np.asarray(transforms.r), np.pi / float(transforms.Q[-1])
         y, sigma = np.interp(x, curve.x, curve.y), RELATIVE * sigma
+        line = 4 * np.pi * density * x if curve.quantity == "T_r" else 0.0
+        y = line + (y - line) * (np.sinc(x / end) if window == "lorch" else 1.0)
     error = 0.0 if curve.error is None else np.interp(x, curve.x, curve.error)
     return Target(
         name=measured.name,
@@ -75,8 +78,9 @@ def make_target(
     )
 
 
-def tapered(Q: np.ndarray, S: np.ndarray, end: float) -> np.ndarray:
-    """S (Q,) seen through a g(r) that is tapered to zero at `end` (A); below the first Q it is taken as constant."""
+def tapered(Q: np.ndarray, S: np.ndarray, end: float, window: str = "lorch") -> np.ndarray:
+    """S (Q,) seen through a g(r) that is tapered to zero at `end` (A) or, with the `window` none, cut there; below the
+    first Q it is taken as constant."""
     below = np.linspace(0, Q[0], int(np.ceil(Q[0] / (Q[1] - Q[0]))) + 1)[:-1]
     measured = len(Q)
     Q, S = np.append(below, Q), np.append(np.full(len(below), S[0]), S)
@@ -87,5 +91,5 @@ def tapered(Q: np.ndarray, S: np.ndarray, end: float) -> np.ndarray:
     D = 2 / np.pi * (sines * (Q * (S - 1) * dQ)).sum(1)
     D[-1] /= 2
     inside = Q > 0
-    back = dr * ((D * np.sinc(r / end)) @ sines)
+    back = dr * ((D * (np.sinc(r / end) if window == "lorch" else 1.0)) @ sines)
     return (1 + np.where(inside, back / np.where(inside, Q, 1.0), S - 1))[-measured:]

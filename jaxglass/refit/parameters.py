@@ -48,13 +48,21 @@ class Parameter:
 def parameters(names: Sequence[str], sds: dict[str, float] | None = None) -> tuple[Parameter, ...]:
     """The parameters called `names`; `sds` replaces prior widths by name. `ConfigError` for what does not go
     together."""
-    found, problems = [], []
+    found: list[Parameter] = []
+    problems = []
+    for name, sd in (sds or {}).items():
+        if name not in names:
+            problems.append(f"priors: '{name}' is not among the parameters")
+        elif isinstance(sd, bool) or not isinstance(sd, (int, float)) or not 0 < sd < np.inf:
+            problems.append(f"priors: {name} = {sd!r}: a width must be a positive number")
     for name in names:
         kind, _, pair = name.partition(" ")
         if kind not in PRIOR_SD or bool(pair) != (kind in ("V", "rho", "C")) or (pair and pair not in BOND_LENGTH):
             problems.append(
                 f"'{name}' is no parameter; V, rho or C with a pair such as P-O, or {', '.join(LAW)}, charges"
             )
+            continue
+        if problems:
             continue
         found.append(Parameter(kind, pair, float((sds or {}).get(name, PRIOR_SD[kind]))))
     if len(set(names)) < len(names):

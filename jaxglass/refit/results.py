@@ -11,9 +11,11 @@ from jaxglass.analysis.results.entries import finite, measurement_entry
 from jaxglass.analysis.scattering import differential_correlation
 from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin, Shown
+from jaxglass.refit.cost import with_noise
 from jaxglass.refit.fit import Group, model
+from jaxglass.refit.iteration import Iteration, error_of_mean, fresh_glasses
 from jaxglass.refit.observables import View
-from jaxglass.refit.outer import Iteration, Problem, error_of_mean, fresh_glasses, grouped, quenched, with_noise
+from jaxglass.refit.outer import Problem, grouped, quenched
 from jaxglass.refit.profile import Profile, profile
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.setup import Prepared
@@ -30,7 +32,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
     """Everything of a finished refit; `best` is the iteration whose potential is kept."""
     problem = prepared.problem
     samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
-    targets = with_noise(problem, samples[best.number], done)
+    targets = with_noise(problem.targets, samples[best.number], done)
     groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
     fitted = [replace(group, exact=True) for group in groups[best.number] if not group.target.hold_out]
     here = model(problem.moving, fitted, best.z, best.z)

@@ -16,6 +16,7 @@ from jax import Array
 from jax.scipy.special import logsumexp
 
 from jaxglass.errors import NumericalError
+from jaxglass.refit.estimate import Estimate
 
 LEAST, USELESS = 0.5, 0.2  # of the frames
 HALVINGS = 30
@@ -29,14 +30,6 @@ class Weights(NamedTuple):
     entropy: Array
 
 
-class Average(NamedTuple):
-    """`mean` (R,) and `jacobian` (P, R) of the observable at the new potential, and `error` (R,) of the mean."""
-
-    mean: Array
-    jacobian: Array
-    error: Array
-
-
 def weights(beta: float, change: Array) -> Weights:
     """From `change` (F,), U(theta) - U(theta_0) of every frame in eV, and `beta` in 1/eV."""
     logs = -beta * change
@@ -48,16 +41,17 @@ def weights(beta: float, change: Array) -> Weights:
     return Weights(w, kish, entropy)
 
 
-def average(beta: float, w: Array, observed: Array, direct: Array, slopes: Array) -> Average:
+def average(beta: float, w: Array, observed: Array, direct: Array, slopes: Array) -> Estimate:
     """From `observed` O (F, R), `direct` dO/dtheta at fixed positions (F, P, R) and `slopes` dU/dtheta (F, P).
 
-    The error is that of independent frames: give frames further apart than they remember.
+    Errors are those of independent frames: give frames further apart than they remember.
     """
     mean = w @ observed
     deviation = observed - mean
-    covariance = jnp.einsum("f,fp,fr->pr", w, slopes - w @ slopes, deviation)
     error = jnp.sqrt(jnp.einsum("f,fr->r", w**2, deviation**2))
-    return Average(mean, jnp.einsum("f,fpr->pr", w, direct) - beta * covariance, error)
+    each = direct - beta * jnp.einsum("fp,fr->fpr", slopes - w @ slopes, deviation)
+    jacobian = jnp.einsum("f,fpr->pr", w, each)
+    return Estimate(mean, jacobian, error, jnp.sqrt(jnp.einsum("f,fpr->pr", w**2, (each - jacobian) ** 2)))
 
 
 def longest_step(

@@ -69,7 +69,10 @@ def refit_settings(
     problems = [f"refit.{key} must be given" for key in ("quantity", "kind") if values.get(key) is None]
     if (values.get("target") is None) == (not values.get("targets")):
         problems.append("refit.target: give one file, or several glasses in refit.targets")
-    elif values.get("target") is not None and values.get("density") is None:
+    elif values.get("targets"):
+        alone = [key for key in ("density", "bulk_modulus", "shear_modulus") if values.get(key) is not None]
+        problems += [f"refit.{key}: give it with each glass of refit.targets" for key in alone]
+    elif values.get("density") is None:
         problems.append("refit.density must be given (g/cm3 of the measured glass)")
     if problems:
         raise ConfigError("; ".join(problems))

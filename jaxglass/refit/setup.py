@@ -1,6 +1,6 @@
 """From settings to a `Problem`: the glasses to quench, how they are looked at, and what they are to show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ import optax
 from jaxglass.catalogue import scattering_settings
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, largest_reach, make_plan
+from jaxglass.errors import ConfigError
 from jaxglass.model.composition import common_size, compose, li2o_percent
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.parameters import check_neutral, load_parameters, with_file
+from jaxglass.parameters import check_neutral, li2o_of, load_parameters, with_file
 from jaxglass.protocols.melt_quench import MeltQuench
 from jaxglass.protocols.packing import random_packing
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.measured import conventions, grid, make_target
 from jaxglass.refit.observables import make_view
 from jaxglass.refit.outer import Problem
+from jaxglass.refit.parameters import Parameter
 from jaxglass.refit.sampling import Quench, Start
 from jaxglass.refit.settings import RefitSettings, refit_settings
 
@@ -49,6 +51,7 @@ def prepare(config: Config, folder: Path) -> Prepared:
     )
     potential = {**with_file(config.get("potential")), "cutoff_style": "c2", "file": None}
     starts = _starts(config, settings, potential)
+    check_parameters(settings.moving, starts[0].system.elements, potential)
     systems = {start.target: start.system for start in starts}
     potentials = {start.target: start.potential for start in starts}
     views, targets = {}, []
@@ -61,8 +64,8 @@ def prepare(config: Config, folder: Path) -> Prepared:
         symbols = np.array(system.symbols)
         if config.get("input"):
             measured = replace(measured, li2o=li2o_percent(system.counts) or np.nan)
-        filtered = bool(config.get("refit.filtered"))
-        targets.append(make_target(measured, view, symbols, settings.sigma, settings.density_sd, filtered))
+        window = seen.r_window if config.get("refit.filtered") else None
+        targets.append(make_target(measured, view, symbols, settings.sigma, settings.density_sd, window))
     protocol = MeltQuench(**config.get("protocol"))
     first = settings.targets[0].name
     boron_cutoff = float(config.get("structure.cutoffs").get("B-O", 1.8))
@@ -87,6 +90,19 @@ def prepare(config: Config, folder: Path) -> Prepared:
     return Prepared(problem, settings, potential)
 
 
+def check_parameters(moving: Sequence[Parameter], elements: Sequence[str], potential: Mapping[str, Any]) -> None:
+    """`ConfigError` for a parameter of a pair that the glass does not have, or of a law that is not in force."""
+    problems = []
+    for parameter in moving:
+        pair = parameter.pair or ("" if parameter.kind == "charges" else "B-O")
+        if pair and not set(pair.split("-")) <= set(elements):
+            problems.append(f"'{parameter.name}' moves {pair}, which a glass of {', '.join(elements)} does not have")
+        elif parameter.kind == "slope" and potential["buckingham"]["B-O"].get("A") is not None:
+            problems.append("'slope' belongs to the law of A_BO, but B-O has a number for A")
+    if problems:
+        raise ConfigError("refit.parameters: " + "; ".join(problems))
+
+
 _COPIED = ("estimator", "outer_steps", "inner_steps", "resting", "topology_quenches", "topology_every", "jitter")
 
 
@@ -107,7 +123,7 @@ def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any
 
         glass = glass_from(config, Path(config.get("input")))
         start = load_parameters(potential, glass.system.elements, glass.system.counts).potential
-        li2o = li2o_percent(glass.system.counts) or 0.0
+        li2o = li2o_of(glass.system.counts)
         name = settings.targets[0].name
         return tuple(Start(name, li2o, seed + k, glass.system, start) for k in range(settings.seeds))
     share = float(config.get("glass.b2o3_share"))

@@ -19,6 +19,7 @@ from jax import Array
 from jaxglass import units
 from jaxglass.model.cell import inverse
 from jaxglass.model.system import System
+from jaxglass.refit.estimate import Estimate
 
 BURST = 20.0  # A per unit of ln theta, rms over atoms
 FRICTION = 20.0  # 1/ps: 50 fs, stronger than any thermostat of the protocols
@@ -87,10 +88,15 @@ def tangents(run: Callable[[Array], tuple[Array, Array]], cell: Array, z: Array)
     return Window(mean, tangent, growth)
 
 
-def without_bursts(windows: list[Window]) -> tuple[Window, float]:
-    """Mean over the windows whose growth stays below `BURST`, and the share that was dropped."""
+def without_bursts(windows: list[Window]) -> tuple[Estimate, float]:
+    """Means over the windows whose growth stays below `BURST`, with errors over them, and the share that was
+    dropped."""
     calm = [w for w in windows if np.all(np.asarray(w.growth) < BURST)]
+    shapes = np.shape(windows[0].mean), np.shape(windows[0].tangent)
     if not calm:
-        nan = jax.tree.map(lambda x: np.full(np.shape(x), np.nan), windows[0])
-        return nan, 1.0
-    return jax.tree.map(lambda *parts: np.mean(parts, axis=0), *calm), 1 - len(calm) / len(windows)
+        return Estimate(*(np.full(shape, np.nan) for shape in (*shapes, *shapes))), 1.0
+    values = np.array([w.mean for w in calm]), np.array([w.tangent for w in calm])
+    errors = [np.full(shape, np.nan) for shape in shapes]
+    if len(calm) > 1:
+        errors = [np.std(v, axis=0, ddof=1) / np.sqrt(len(calm)) for v in values]
+    return Estimate(values[0].mean(0), values[1].mean(0), *errors), 1 - len(calm) / len(windows)

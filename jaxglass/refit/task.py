@@ -35,7 +35,8 @@ def _run(config: Config, directory: RunDirectory) -> None:
     check_compiler()
     from jaxglass.lammps import write_input
     from jaxglass.refit.export import potential_file
-    from jaxglass.refit.outer import best_of, quenched, refit
+    from jaxglass.refit.iteration import best_of
+    from jaxglass.refit.outer import quenched, refit
     from jaxglass.refit.results import refit_results
     from jaxglass.refit.setup import prepare
 

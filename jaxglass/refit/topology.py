@@ -7,29 +7,21 @@ leading directions of the Fisher information are fitted, with a ridge. With J = 
 with no quenches the hybrid is the implicit estimator alone. Indices: m quenches; k directions; p parameters; r rows.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
+from jaxglass.refit.estimate import Estimate
 
-class Topology(NamedTuple):
-    """`jacobian` (P, R), leading axis of parameters, its standard errors alike, and the `mean` (R,) at z."""
 
-    jacobian: np.ndarray
-    error: np.ndarray
-    mean: np.ndarray
-
-    @property
-    def shrunk(self) -> np.ndarray:
-        """The Jacobian times t^2/(1 + t^2), t = J/error: few quenches make slopes of noise, which no step should
-        follow."""
-        signal = self.jacobian**2
-        return self.jacobian * signal / np.maximum(signal + self.error**2, 1e-300)
+def shrunk(found: Estimate) -> np.ndarray:
+    """The Jacobian times t^2/(1 + t^2), t = Jacobian/error: few quenches make slopes of noise, which no step should
+    follow."""
+    signal = np.asarray(found.jacobian) ** 2
+    return found.jacobian * signal / np.maximum(signal + np.asarray(found.jacobian_error) ** 2, 1e-300)
 
 
 def regress(
     observed: np.ndarray, exact: np.ndarray, offsets: np.ndarray, directions: np.ndarray, ridge: float = 1e-3
-) -> Topology:
+) -> Estimate:
     """J_topo from `observed` (M, R), the `exact` J (P, R) and `offsets` z_m - z (M, P), along `directions` (K, P),
     orthonormal; `ridge` relative to the spread of the offsets."""
     rest = observed - offsets @ exact
@@ -40,10 +32,7 @@ def regress(
     found = inverse @ design.T @ rest
     freedom = max(1, len(design) - design.shape[1])
     noise = np.sum((rest - design @ found) ** 2, 0) / freedom
-    error = np.sqrt(
-        np.einsum("kp,kl,lq->pq", directions, (inverse @ design.T @ design @ inverse)[1:, 1:], directions).diagonal()[
-            :, None
-        ]
-        * noise
-    )
-    return Topology(directions.T @ found[1:], error, found[0])
+    spread = inverse @ design.T @ design @ inverse
+    of_slopes = np.einsum("kp,kl,lp->p", directions, spread[1:, 1:], directions)
+    jacobian_error = np.sqrt(of_slopes[:, None] * noise)
+    return Estimate(found[0], directions.T @ found[1:], np.sqrt(spread[0, 0] * noise), jacobian_error)

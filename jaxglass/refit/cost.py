@@ -1,0 +1,58 @@
+"""What decides about a trial potential: 1/2 |r|^2 of fresh glasses, its noise, and moduli where they were measured."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxglass.refit.basin import Shown, show
+from jaxglass.refit.fit import Group
+from jaxglass.refit.iteration import Iteration, fresh_glasses
+from jaxglass.refit.parameters import Parameter
+from jaxglass.refit.sampling import Sample
+from jaxglass.refit.target import Target
+
+
+def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[Target]) -> tuple[float, float]:
+    """1/2 |r|^2 of fresh glasses, prior rows included, and its standard error by leaving each glass of each target out
+    in turn."""
+
+    def cost(some: Sequence[Sample]) -> float:
+        found = {one.target: one.shown for one in fresh_glasses(some, targets)}
+        rows = [np.asarray(z)] + [_fitted(t, found[t.name]) for t in targets if not t.hold_out]
+        return 0.5 * float(np.sum(np.concatenate(rows) ** 2))
+
+    variance = 0.0
+    for target in targets:
+        mine = [sample for sample in samples if sample.start.target == target.name]
+        if not target.hold_out and len(mine) > 1:
+            left_out = np.array([cost([s for s in samples if s is not sample]) for sample in mine])
+            variance += (len(mine) - 1) / len(mine) * np.sum((left_out - left_out.mean()) ** 2)
+    return cost(samples), float(np.sqrt(variance))
+
+
+def _fitted(target: Target, shown: Shown) -> np.ndarray:
+    """Rows of the curve and the density alone: moduli are those of glasses at rest."""
+    return replace(target, bulk=None, shear=None).residual(shown)
+
+
+def moduli_cost(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray) -> float:
+    """1/2 |r|^2 of the moduli that were measured, by glasses at rest; 0 where none was."""
+    cost = 0.0
+    for group in groups:
+        if group.target.needs_moduli:
+            each = [show(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
+            mean = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
+            cost += 0.5 * float(np.sum(group.target.moduli(mean) ** 2))
+    return cost
+
+
+def with_noise(targets: Sequence[Target], samples: Sequence[Sample], done: Sequence[Iteration]) -> tuple[Target, ...]:
+    """The `targets`, whose sigma holds the noise of the mean over the glasses of the first ensemble."""
+    first = done[0].fresh if done else fresh_glasses(samples, targets)
+    return tuple(
+        replace(target, sigma=np.hypot(target.sigma, np.nan_to_num(np.asarray(fresh.error.curve))))
+        for target, fresh in zip(targets, first, strict=True)
+    )
