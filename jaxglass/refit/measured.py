@@ -48,7 +48,8 @@ def make_target(
     measured: MeasuredTarget, view: View, symbols: np.ndarray, sigma: float, density_sd: float, window: str | None
 ) -> Target:
     """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may err
-    by. The measured curve goes through the `window` in r of the simulated one (`lorch`, `none`), unless there is none; a D(r) from Q_min on only nearly, as what lies below is not in it.
+    by. The measured curve goes through the `window` in r of the simulated one (`lorch`, `none`), unless there is none;
+    a D(r) from Q_min on only nearly, as what lies below is not in it.
     """
     curve, transforms = measured.curve, view.transforms
     end = view.count * view.width
