@@ -290,8 +290,8 @@ def charges() -> dict[str, Any]:
 
 
 def noise_ladder() -> list[dict[str, Any]]:
-    """C6, C7: fits to noisy targets beside the Fisher information: the spread of the parameters over their errors, and
-    how many of the 90 % intervals hold the truth.
+    """C6, C7: fits to noisy targets beside the Fisher information: the spread along its modes, which are independent of
+    each other, over their errors, and how many of the 90 % intervals of the parameters hold the truth.
 
     The middle of the priors lies off the truth as the priors say. A fit starts at the truth, from where noise and
     priors lead it away.
@@ -299,7 +299,7 @@ def noise_ladder() -> list[dict[str, Any]]:
     loop, rows = make_loop(), []
     plain = problem(loop, loop.truth)
     for sigma, count in NOISES.items():
-        chi = []
+        chi, along = [], []
         for seed in range(count):
             random = np.random.default_rng(seed)
             true = random.standard_normal(len(loop.moving))
@@ -307,10 +307,19 @@ def noise_ladder() -> list[dict[str, Any]]:
             basin = replace(plain.basins[0], start=middle)
             group = replace(plain, target=noisy(plain.target, sigma, random), basins=(basin,))
             here, _, _ = descend(loop.moving, [group], true, levenberg_marquardt(0.5), NOISE_STEPS)
-            chi.append((here.z - true) / np.sqrt(np.diag(information(loop.moving, here.jacobian).covariance)))
-        known = {"fits": count, "rms_of_z_over_error": float(np.sqrt(np.mean(np.square(chi))))}
+            told = information(loop.moving, here.jacobian)
+            chi.append((here.z - true) / np.sqrt(np.diag(told.covariance)))
+            along.append(told.modes @ (here.z - true) * np.sqrt(told.eigenvalues + 1))
+        known = {"fits": count, "rms_of_modes_over_error": float(np.sqrt(np.mean(np.square(along))))}
         known["covered_by_90_percent"] = float(np.mean(np.abs(chi) < NINETY))
-        rows.append({"sigma": sigma, **known, "z_over_error": np.array(chi).tolist()})
+        rows.append(
+            {
+                "sigma": sigma,
+                **known,
+                "z_over_error": np.array(chi).tolist(),
+                "modes_over_error": np.array(along).tolist(),
+            }
+        )
         print(f"  sigma {sigma}: {known}", flush=True)
     return rows
 

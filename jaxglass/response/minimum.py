@@ -45,7 +45,8 @@ class Rest:
     """A glass at rest: the `plan`, `potential` and list `near` it was minimised with, the largest force (eV/A) that is
     left, the energy (eV), and the `evaluations` it took: of forces, energies and products with the Hessian alike.
 
-    `residual`: share of a pull that conjugate gradients may leave in what follows it (`zero_pressure.at_rest`).
+    `residual`: share of a pull that conjugate gradients may leave in what follows it (`zero_pressure.at_rest`; where
+    the cell is given, `RESIDUAL` at most).
     """
 
     potential: Potential
@@ -110,7 +111,14 @@ def _fire_block(plan: Plan, potential: Potential, near: Neighbors, state: State,
 
 
 def answer(
-    plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, near: Neighbors, force: Array
+    plan: Plan,
+    potential: Potential,
+    species: Array,
+    fractional: Array,
+    cell: Array,
+    near: Neighbors,
+    force: Array,
+    residual: float = RESIDUAL,
 ) -> Array:
     """u (N, 3) in A with H u = `force` (N, 3) in eV/A, the mean of both taken off: a solid may move as a whole.
 
@@ -120,7 +128,7 @@ def answer(
     found, _ = cg(
         lambda u: hessian(Gradient(u, jnp.zeros(()))).u,
         force - force.mean(0),
-        tol=RESIDUAL,
+        tol=residual,
         maxiter=20 * len(force),
         M=lambda u: precondition(Gradient(u, jnp.zeros(()))).u,
     )
@@ -146,4 +154,5 @@ def _(primals, tangents):
         return twin.forces(rest.plan, potential, species, x, cell, rest.near, False).forces
 
     pull = jax.jvp(force, tuple(where), tuple(change))[1]
-    return x, answer(rest.plan, potential, species, x, cell, rest.near, pull) @ inverse(cell)
+    residual = min(RESIDUAL, rest.residual)
+    return x, answer(rest.plan, potential, species, x, cell, rest.near, pull, residual) @ inverse(cell)

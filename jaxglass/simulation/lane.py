@@ -305,7 +305,8 @@ class Lane:
                 "not to the bit"
             )
             position = replace(position, plan=replace(position.plan, shards=fresh.plan.shards))
-        self.notes.append(f"continuing at step {position.total_steps}")
+        if position.total_steps < self.total_steps:
+            self.notes.append(f"continuing at step {position.total_steps}")
         return position
 
     def finished(self) -> Finished:
