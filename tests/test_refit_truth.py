@@ -26,6 +26,9 @@ from jaxglass.refit.parameters import moved, parameters
 from jaxglass.refit.reweighting import average, longest_step, weights
 from jaxglass.refit.tangents import tangents, window
 from jaxglass.refit.topology import regress
+from jaxglass.response.minimum import Rest
+from jaxglass.response.stiffness import Moduli, followers, relaxed_moduli
+from jaxglass.response.zero_pressure import settle
 
 FEMTOSECOND, STEPS = 1e-3, 700
 SMALL, LARGE = 1e-5, 1e-3  # differences of z; within the large one pairs leave the cutoff, and Coulomb's end shows
@@ -158,6 +161,32 @@ def test_partial_g_of_a_glass_are_those_of_lammps(tmp_path):
         knots = np.array([shells @ cubic(r / width - m) for m in range(count)]) / spline_knots(count, width).volume
         ours = np.asarray(splines[a, b])
         within(f"{elements[a]}-{elements[b]} of the spline", np.abs(knots - ours).max() / ours.max(), 1e-3)
+
+
+def test_moduli_follow_the_potential_as_glasses_that_come_to_rest_again_do():
+    """U6 for K and G, U7 for K: 96 atoms, conjugate gradients to 1e-9."""
+    potential, plan, system = small_glass()
+    h, e, scale = 3e-4, jnp.asarray([1.0, 0.0]), jnp.zeros(())
+
+    def at(z: jax.Array) -> Rest:
+        return replace(settle(plan, moved(MOVING, potential, 40.0, z), system, 1e-10), residual=1e-9)
+
+    rest = at(0 * e)
+    moves = followers(rest)
+
+    def moduli(z: jax.Array, t: jax.Array) -> Moduli:
+        """K and G with parameters moved by z and all energies times e^t."""
+        some = moved(MOVING, potential, 40.0, z)
+        q = some.charges * jnp.exp(t / 2)
+        return relaxed_moduli(rest, replace(some, A=some.A * jnp.exp(t), C=some.C * jnp.exp(t), charges=q), moves)
+
+    along = jax.jit(lambda dz, dt: jax.jvp(moduli, (0 * e, scale), (dz, dt)))
+    value, slope = along(e, scale)
+    ends = [relaxed_moduli(other, other.potential, followers(other)) for other in (at(h * e), at(-h * e))]
+    for name in ("bulk", "shear"):
+        change = float(getattr(ends[0], name) - getattr(ends[1], name)) / (2 * h)
+        within(f"d{name}, relative", float(getattr(slope, name)) / change - 1, 1e-4)
+    within("ln K along the null mode", float(along(0 * e, scale + 1)[1].bulk / value.bulk) - 1, 1e-2)
 
 
 @pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
