@@ -115,6 +115,23 @@ def test_a_control_that_is_not_caught_fails_the_run(bench, under, passes):
     assert run_suite(bench, table).passes is passes
 
 
+def test_a_control_is_caught_by_what_it_is_about(bench):
+    """By the check that stands first: an error that is too large catches nothing."""
+
+    def measure(bench: Bench) -> Finding:
+        return Finding((PASSES, FAILS)) if bench.control is Control.POTENTIAL else Finding((PASSES,))
+
+    table = [replace(row(Finding()), measure=measure, catches=Control.POTENTIAL)]
+    assert not run_suite(bench, table).passes
+
+
+def test_where_nothing_is_allowed_any_difference_is_the_worst():
+    none, one = Check("refused", 0, 0, "files"), Check("refused", 1, 0, "files")
+    assert Finding((none,)).verdict is Verdict.PASS
+    assert "refused" in Finding((none,)).words
+    assert Finding((PASSES, one)).worst == one
+
+
 def test_a_program_that_stops_fails_its_comparison_and_catches_nothing(bench):
     def stops(bench: Bench) -> Finding:
         raise lammps.LammpsError("LAMMPS stopped: ERROR")

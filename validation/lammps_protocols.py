@@ -173,6 +173,7 @@ def _stage(stage: Stage, seed: int, elements: tuple[str, ...], every: int) -> li
     if stage.record:
         lines += [f"dump frames all custom {every * stage.frame_samples} {stage.name}.dump id type element xu yu zu"]
         lines += [f"dump_modify frames sort id time yes units yes format float %.9f element {' '.join(elements)}"]
+        lines += ["dump_modify frames delay 1"]  # not the end of the stage before
     lines += [f"run {stage.steps}", "unfix samples", "unfix move"]
     return [*lines, "undump frames"] if stage.record else lines
 

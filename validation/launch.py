@@ -23,7 +23,7 @@ ATOMS = 9720
 def commands() -> list[str]:
     """The sweep of jaxglass; LAMMPS for each glass, with SLURM's job array over the folders."""
     sweep = shlex.join(["jaxglass", "-m", *SWEEP, *SETTINGS, *LAUNCHER])
-    wrapped = 'cd $(ls -d */ | sed -n "$((SLURM_ARRAY_TASK_ID + 1))p") && srun lmp -in in.lammps'
+    wrapped = 'cd $(ls -d lammps/*/ | sed -n "$((SLURM_ARRAY_TASK_ID + 1))p") && srun lmp -in in.lammps'
     return [sweep, shlex.join(["sbatch", f"--array=0-{len(LI2O) - 1}", "--ntasks=16", f"--wrap={wrapped}"])]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxglass.analysis.pair_distribution import PairDistribution, pair_distribution
 from jaxglass.analysis.structure import analyse_structure
+from jaxglass.errors import NumericalError
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, splice
 from jaxglass.model.trajectory import Trajectory
@@ -26,12 +27,12 @@ from jaxglass.trajectories import read_trajectory
 from validation.bench import Bench, Sizes
 from validation.lammps_protocols import TABLED, read_samples, stages_script
 from validation.samples import ELEMENTS, packed
-from validation.verdict import Check, Finding, mean_over_seeds, means_agree
+from validation.verdict import MOST_ERRORS, Check, Finding, mean_over_seeds, means_agree
 
 LI2O = 38.0
 LAST = "relax_npt"
 THEIR_SEEDS = 1000  # of LAMMPS: these and following, so that no start is used twice
-DENSITY_ERROR = 0.5e-2  # combined, of the density: 1 % is then two errors, what counts as resolved everywhere here
+DENSITY_ERROR = 1e-2 / MOST_ERRORS  # combined, of the density: a difference of 1 % then fails
 BONDS = ("P-O", "B-O", "Li-O")
 PEAKS = (("P", "O"), ("B", "O"), ("Li", "O"), ("O", "O"))
 
@@ -111,7 +112,8 @@ def buckingham_energies(frames: Trajectory, potential: Potential) -> dict[str, f
             if A[a, b] == 0:
                 continue
             d = r[(species[0] == a) & (species[1] == b)]
-            assert d.min() > core[a, b], "a pair inside the core has another energy"
+            if not len(d) or d.min() <= core[a, b]:
+                raise NumericalError("melt-quench: a glass has a pair inside the core, or lacks one of its kinds")
             energy = np.sum(A[a, b] * np.exp(-d / rho[a, b]) - C[a, b] / d**6)
             name = f"{potential.elements[a]}-{potential.elements[b]}"
             total[name] = total.get(name, 0.0) + float(energy) / len(frames.species) / len(frames.cell)
@@ -161,7 +163,7 @@ def overrides(sizes: Sizes) -> list[str]:
 def _made(run: Path) -> Made:
     table = np.genfromtxt(run / "thermo.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     with RunDirectory(run) as directory:
-        frames = _sorted(frames_of_run(directory))
+        frames = _spaced(_sorted(frames_of_run(directory)))
     energy = table["potential_energy_eV"][table["stage"] == LAST].mean() / len(frames.species)
     return Made(frames, float(energy))
 
@@ -170,3 +172,11 @@ def _sorted(frames: Trajectory) -> Trajectory:
     """Species numbered as in `ELEMENTS`."""
     species = np.array([ELEMENTS.index(frames.elements[s]) for s in frames.species])
     return Trajectory(frames.time, frames.fractional, frames.cell, species, ELEMENTS)
+
+
+def _spaced(frames: Trajectory) -> Trajectory:
+    """Without the frame at the end of the stage where that lies off the rhythm of the others: LAMMPS has none there."""
+    apart = np.diff(frames.time)
+    whole = len(apart) < 2 or np.isclose(apart[-1], apart[0])
+    keep = slice(None) if whole else slice(-1)
+    return Trajectory(frames.time[keep], frames.fractional[keep], frames.cell[keep], frames.species, frames.elements)

@@ -10,12 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from jaxglass.analysis.trend import RESOLVED
 from jaxglass.report.reference import Point, load_references
 
 FOLDER = Path(__file__).parent
+MOST_GLASSES = 100  # times as many: beyond that nothing is said about what would resolve a slope
 MADE_BY = {"trends.json": "trends", "mechanics.json": "mechanics", "diffusion.json": "diffusion"}
 
 
@@ -59,7 +61,10 @@ class Measured:
         if self.slope is None or self.slope_error is None:
             return ""
         said = {"up": "rises", "down": "falls", "none": "does not change", None: "not stated"}[self.paper]
-        return f"slope {self.slope:.2g} ± {self.slope_error:.1g} per mol %; paper: {said}"
+        if self.outcome is Outcome.NOT_RESOLVED and self.slope:
+            more = int(np.ceil((RESOLVED * self.slope_error / abs(self.slope)) ** 2))
+            said += f"; {more} times as many glasses would resolve a slope of this size" if more < MOST_GLASSES else ""
+        return f"slope {self.slope:.2g} ± {self.slope_error:.2g} per mol %; paper: {said}"
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ def targets(folder: Path, truth: Sequence[Glass]) -> str:
     entries = []
     for glass in truth:
         path = folder / f"S_{glass.li2o:g}.txt"
-        np.savetxt(path, np.column_stack([glass.curves.Q, glass.curves.S, glass.error]), header="Q (1/A), S, error")
+        columns = np.column_stack([glass.curves.Q, glass.curves.S, glass.error])
+        np.savetxt(path, columns, "%.8g", header="Q (1/A), S, error")  # the same file whatever the number of cores
         density = float(glass.densities.mean())
         entries.append({"file": str(path), "li2o": glass.li2o, "density": density, "hold_out": glass.li2o == HELD_OUT})
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()

@@ -32,9 +32,11 @@ class Caught:
 
     @property
     def caught(self) -> bool:
-        """Only a difference counts; a comparison that could not be made has caught nothing."""
-        made = all(np.isfinite(check.difference) for check in self.finding.checks)
-        return made and self.finding.verdict is Verdict.FAIL
+        """Only a difference in what is compared first counts: not an error that is too large, nor what could not be
+        made."""
+        checks = self.finding.checks
+        made = bool(checks) and all(np.isfinite(check.difference) for check in checks)
+        return made and self.finding.verdict is Verdict.FAIL and not checks[0].passes
 
 
 @dataclass(frozen=True)
@@ -81,5 +83,5 @@ def _measured(bench: Bench, row: Comparison) -> Finding:
     """What the comparison finds; a program that stops has failed, in its own words."""
     try:
         return row.measure(bench)
-    except (JaxglassError, subprocess.CalledProcessError) as error:
+    except (JaxglassError, OSError, subprocess.CalledProcessError) as error:
         return Finding((Check("run to its end", np.inf, 0.0, "", f"{type(error).__name__}: {error}"),))

@@ -66,7 +66,10 @@ class Finding:
 
 
 def _share(check: Check) -> float:
-    return check.difference / check.allowed if np.isfinite(check.difference) else np.inf
+    """Of what is allowed; where nothing is, any difference is beyond it."""
+    if not np.isfinite(check.difference) or (check.allowed == 0 and check.difference > 0):
+        return np.inf
+    return check.difference / check.allowed if check.allowed else 0.0
 
 
 def unlike(reason: str) -> Finding:

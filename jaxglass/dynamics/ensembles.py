@@ -131,7 +131,7 @@ def _thermostat(control: Control, state: State, kT: Array) -> State:
 
 
 def barostat_mass(control: Control, n_atoms: int, kT: Array) -> Array:
-    """W = (N + 1) kT tau^2 of one axis (eV ps^2), as LAMMPS."""
+    """W = (N + 1) kT tau^2 of one axis (eV ps^2), as LAMMPS; in a ramp kT is that of now, there that of the start."""
     return (n_atoms + 1) * kT * control.barostat_time**2
 
 
