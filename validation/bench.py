@@ -39,13 +39,13 @@ def _schedule(melt_ps: float, rate: float, nvt_ps: float, npt_ps: float) -> Melt
 
 
 FAST, LAPTOP, PAPER = (
-    _schedule(2.0, 300.0, 1.0, 3.0),
+    _schedule(1.5, 450.0, 0.5, 2.5),
     _schedule(20.0, 50.0, 10.0, 10.0),
     _schedule(200.0, 1.0, 100.0, 100.0),
 )
 SIZES = {
     "ci": Sizes(3.0, 18.0, 1.5, (2, 1, 1), 651, 4, FAST),
-    "quick": Sizes(4.0, 18.0, 4.0, (2, 1, 1), 651, 8, FAST),
+    "quick": Sizes(4.0, 18.0, 4.0, (2, 1, 1), 651, 12, FAST),
     "full": Sizes(4.0, 40.0, 10.0, (2, 2, 2), 870, 8, LAPTOP),
     "paper": Sizes(3.0, 18.0, 1.5, (2, 1, 1), 9720, 4, PAPER),
 }

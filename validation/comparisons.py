@@ -12,9 +12,7 @@ from validation.bench import LEVELS, Bench, Control
 from validation.verdict import MOST_ERRORS, Finding
 
 THREE = f"{MOST_ERRORS:g} combined standard errors"
-CHANCE = (
-    "three errors of the means of eight seeds, or twenty blocks, are passed by chance once in a hundred comparisons"
-)
+CHANCE = "three errors of the means of some ten seeds or blocks are passed by chance once in a hundred comparisons"
 
 
 @dataclass(frozen=True)
@@ -150,9 +148,7 @@ COMPARISONS = (
         "38LiBP, equal size and schedule, seeds of their own: density, N4, coordination, bond lengths, peaks of g(r), "
         "energies",
         f"{THREE}; combined error of the density {100 * melt_quench.DENSITY_ERROR:.2g} %",
-        CHANCE
-        + "; with that error 1 % of density is three of them and fails. The mass of LAMMPS's barostat stays that "
-        "of the start of the quench, ours follows the temperature",
+        CHANCE + "; with that error 1 % of density is three of them and fails",
         "quick",
         melt_quench.melt_and_quench,
     ),

@@ -130,15 +130,15 @@ def _thermostat(control: Control, state: State, kT: Array) -> State:
     return replace(state, thermostat=links, system=replace(system, momenta=system.momenta * scale))
 
 
-def barostat_mass(control: Control, n_atoms: int, kT: Array) -> Array:
-    """W = (N + 1) kT tau^2 of one axis (eV ps^2), as LAMMPS; in a ramp kT is that of now, there that of the start."""
-    return (n_atoms + 1) * kT * control.barostat_time**2
+def barostat_mass(control: Control, n_atoms: int) -> Array:
+    """W = (N + 1) kT tau^2 of one axis (eV ps^2); T of the start of a ramp, as in LAMMPS, so that W stays."""
+    return (n_atoms + 1) * units.BOLTZMANN * control.temperature_start * control.barostat_time**2
 
 
 def _barostat_thermostat(control: Control, state: State, kT: Array, isotropic: bool) -> State:
     """Half a step of the chain on the cell motion: one degree of freedom if isotropic, else three."""
     dof = 1.0 if isotropic else 3.0
-    mass = barostat_mass(control, len(state.system.species), kT)
+    mass = barostat_mass(control, len(state.system.species))
     links, scale = chain.half_step(
         state.barostat.chain, mass * jnp.sum(state.barostat.rate**2), dof, kT, control.barostat_time, control.timestep
     )
@@ -151,13 +151,13 @@ def pressure_tensor(system: System, strain_derivative: Array) -> Array:
     return (kinetic - strain_derivative) / system.volume
 
 
-def _strain_rate(control: Control, state: State, kT: Array, isotropic: bool) -> State:
+def _strain_rate(control: Control, state: State, isotropic: bool) -> State:
     """Half a step of W dw/dt."""
     system = state.system
     pressure = jnp.diag(pressure_tensor(system, state.strain_derivative))
     pressure = jnp.broadcast_to(jnp.mean(pressure), (3,)) if isotropic else pressure
     drive = system.volume * (pressure - control.pressure) + 2 * kinetic_energy(system) / degrees_of_freedom(system)
-    rate = state.barostat.rate + 0.5 * control.timestep * drive / barostat_mass(control, len(system.species), kT)
+    rate = state.barostat.rate + 0.5 * control.timestep * drive / barostat_mass(control, len(system.species))
     return replace(state, barostat=replace(state.barostat, rate=rate))
 
 
@@ -182,7 +182,7 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
     kT = target(control, state.step)
     state = _barostat_thermostat(control, state, kT, isotropic)
     state = _thermostat(control, state, kT)
-    state = _strain_rate(control, state, kT, isotropic)
+    state = _strain_rate(control, state, isotropic)
     state = _damped_kick(state, dt)
 
     system, rate = state.system, state.barostat.rate
@@ -194,7 +194,7 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
 
     kT = target(control, state.step)
     state = _damped_kick(state, dt)
-    state = _strain_rate(control, state, kT, isotropic)
+    state = _strain_rate(control, state, isotropic)
     state = _thermostat(control, state, kT)
     return _barostat_thermostat(control, state, kT, isotropic)
 
@@ -232,6 +232,6 @@ def conserved_energy(ensemble: str, control: Control, state: State, potential_en
     if ensemble.startswith("nvt"):
         return total
     dof = 1.0 if ensemble == "npt" else 3.0
-    mass = barostat_mass(control, len(state.system.species), kT)
+    mass = barostat_mass(control, len(state.system.species))
     total += control.pressure * state.system.volume + 0.5 * mass * jnp.sum(state.barostat.rate**2)
     return total + chain.energy(state.barostat.chain, dof, kT, control.barostat_time)
