@@ -174,7 +174,14 @@ def _limits_section(record: RunRecord, references: ReferenceTable) -> str:
             "and any laboratory many orders of magnitude more slowly. A faster quench freezes in a hotter "
             "structure."
         )
-    if record.input:
+    if "refit" in record.results:
+        points += [
+            "Other data of the same glass would give other parameters, by about their "
+            "intervals and by what fresh glasses scatter.",
+            "The potential is one for this rate of cooling and for these observables. What was not fitted (moduli, N4, "
+            "glasses held out) stands beside it: judge it by these.",
+        ]
+    elif record.input:
         points.append(
             "One file: the errors are those of the fluctuations over its frames. How the atoms were made is not known "
             "here; the notes beside the numbers speak of the potential of jaxglass."

@@ -27,12 +27,12 @@ def refit_figure(record: RunRecord) -> Drawing:
         panel.plot(x, before - measured + below, color=GREY, lw=0.8)
         panel.plot(x, after - measured + below, color=BLUE, lw=1.0)
         held = ", held out" if target["hold_out"] else ""
-        panel.set_title(f"{target['li2o']:g} mol % Li$_2$O{held}", loc="left", size=12)
+        panel.set_title(target["name"] + held, loc="left", size=12)
         panel.set(ylabel=LABELS[target["quantity"]][1], xlim=(x[0], x[-1]))
     figure.axes[0].legend(ncols=3, loc="center right", bbox_to_anchor=(1.0, 0.32), fontsize=10, handlelength=1.2)
     figure.axes[-1].set_xlabel(LABELS[targets[0]["quantity"]][0])
     misfits = "; ".join(
-        f"{t['li2o']:g} mol %{' (held out)' if t['hold_out'] else ''}: R of T(r) "
+        f"{t['name']}{' (held out)' if t['hold_out'] else ''}: R of T(r) "
         f"{number_text(100 * t['before']['R_T']['value'], 3)} % before, "
         f"{number_text(100 * t['after']['R_T']['value'], 3)} % after"
         for t in targets
@@ -53,7 +53,7 @@ def rounds_figure(record: RunRecord) -> Drawing:
     cost.errorbar(number, level, yerr=noise, fmt="o-", color=BLUE, capsize=3)
     refused = [r["number"] for r in rounds if not r["kept"]]
     cost.plot(refused, [level[number.index(n)] for n in refused], "x", color=VERMILLION, ms=10, label="refused")
-    cost.set(xlabel="round of fresh glasses", ylabel="½ |r|$^2$")
+    cost.set(xlabel="round of fresh glasses", ylabel="½ |r|$^2$", yscale="log")
     cost.xaxis.get_major_locator().set_params(integer=True)
     if refused:
         cost.legend()
