@@ -144,7 +144,7 @@ def test_j_topo_of_quenches_that_rest_is_nothing(refitted):
     """Quenches that only come to rest have no topology beyond the exact derivatives: what is left is noise, shrunk."""
     problem, _, _ = refitted
     z = np.zeros(2)
-    problem = replace(problem, estimator="hybrid", topology_quenches=8)
+    problem = replace(problem, estimator="hybrid", topology_quenches=6)
     groups = grouped(problem, quenched(problem, problem.starts, z, "none"), problem.targets, z)
     found = answers(problem, groups, z, 0, lambda words: None)["40"]
     exact = model(MOVING, groups, z, z).slopes[0]
@@ -170,10 +170,9 @@ def test_a_profile_near_the_best_fit_is_the_interval_of_laplace(refitted):
     samples = quenched(problem, problem.starts, z, "none")
     groups = grouped(problem, samples, problem.targets, z)
     here = model(MOVING, groups, z, z)
-    for mode in range(2):
-        found = profile(MOVING, groups, here, information(MOVING, here.jacobian), mode)
-        within("below, of Laplace's", abs(found.below / found.laplace - 1), 0.1)
-        within("above, of Laplace's", abs(found.above / found.laplace - 1), 0.1)
+    found = profile(MOVING, groups, here, information(MOVING, here.jacobian), 1)
+    within("below, of Laplace's", abs(found.below / found.laplace - 1), 0.1)
+    within("above, of Laplace's", abs(found.above / found.laplace - 1), 0.1)
 
 
 def test_bonds_that_break_or_form_are_counted(refitted):
