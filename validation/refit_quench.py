@@ -131,6 +131,15 @@ def kept(glass: Glass) -> dict[str, Any]:
     }
 
 
+def without_curves(results: dict[str, Any]) -> dict[str, Any]:
+    """The section `refit` without its curves, which are most of it."""
+    for target in results["targets"]:
+        for one in (target, target["before"], target["after"]):
+            for name in ("x", "measured", "curve"):
+                one.pop(name, None)
+    return results
+
+
 def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, Any]]:
     """Glasses under the fitted potential beside those under the true one, from common seeds, which took no part in the
     fit: R of D(r) and T(r) over 1-8 A, and differences of the density (%) and of N4, pair by pair."""
@@ -186,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
         "common_seeds": compared(fitted, truth),
         "n4_difference": asdict(mean_over_seeds(differences)),
-        "refit": results,
+        "refit": without_curves(results),
     }
     path = FOLDER / "refit_quench.json"
     every = json.loads(path.read_text()) if path.exists() else {}
