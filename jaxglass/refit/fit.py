@@ -158,7 +158,7 @@ def descend(
         except (NumericalError, ConfigError):
             tried, there, fall = groups, here, -np.inf
         state = resized(after, fall, float(np.linalg.norm(step))) if guarded else after
-        accepted = fall > 0 or (not guarded and np.isfinite(fall))
+        accepted = bool(fall > 0 or (not guarded and np.isfinite(fall)))
         if accepted:
             groups, here = tried, there
         watch(Progress(k, z, there.cost, accepted, radius_of(state), there.values, *_of_glasses(tried)))
