@@ -84,7 +84,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             if best is None:
                 raise
             watch(f"iteration {number}: refused; {error}")
-            z = _refused(problem, done, Iteration(number, z, (), np.inf, 0.0, False, float("nan")), best)
+            z = _refused(problem, done, Iteration(number, z, (), np.inf, 0.0, False, float("nan")), best, topology)
             continue
         targets = with_noise(problem.targets, samples, done)
         groups = grouped(problem, samples, [t for t in targets if not t.hold_out], z, topology)
@@ -99,7 +99,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             break
         if not kept:
             assert best is not None
-            z = _refused(problem, done, iteration, best)
+            z = _refused(problem, done, iteration, best, topology)
             continue
         if problem.estimator != "implicit" and (not topology or number % problem.topology_every == 0):
             topology = answers(problem, groups, z, number, watch)
@@ -125,12 +125,13 @@ def _settled(done: Sequence[Iteration]) -> bool:
     return len(done) > 1 and all(one.kept and one.promise < one.noise for one in done[-2:])
 
 
-def _refused(problem: Problem, done: list[Iteration], iteration: Iteration, best: Iteration) -> np.ndarray | None:
+def _refused(
+    problem: Problem, done: list[Iteration], iteration: Iteration, best: Iteration, topology: Mapping[str, Shown]
+) -> np.ndarray | None:
     """Keep a round that was refused; a quarter of the way from the best z is next, unless that is nowhere."""
     way = (iteration.z - best.z) / 4
     radius = float(np.linalg.norm(way))
     z = best.z + way if radius > SMALLEST_RADIUS else None
-    _, topology = continued(problem.folder, done, len(problem.moving))
     done.append(keep(problem.folder, replace(iteration, radius=radius), z, topology))
     return z
 
@@ -219,8 +220,8 @@ def answers(
     watch(f"topology: {len(starts)} quenches at jittered parameters")
     samples = problem.quench(starts, potentials, problem.folder / "ensembles" / f"{number:03d}-jittered")
     found = {}
-    for group, known, exact in zip(groups, [group.topology for group in groups], here.slopes, strict=True):
-        slope = jax.tree.map(lambda whole, part: np.asarray(whole - part), exact, known)
+    for group, whole in zip(groups, here.slopes, strict=True):
+        slope = jax.tree.map(lambda all_of_it, part: np.asarray(all_of_it - part), whole, group.topology)
         explained = np.concatenate([slope.curve, slope.ln_density[:, None]], 1)
         mine = [sample for sample in samples if sample.start.target == group.target.name]
         observed = np.array([np.append(sample.shown.curve, sample.shown.ln_density) for sample in mine])
