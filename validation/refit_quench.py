@@ -1,13 +1,14 @@
 """Refit of quenched glasses, closed loop (C4, C5): the potential found again from S(Q) of glasses that it made.
 
     python -m validation.refit_quench               run or continue it in outputs/refit_quench, then keep it
-    python -m validation.refit_quench RUN [ESTIMATOR] [key=value ...]
+    python -m validation.refit_quench RUN [ESTIMATOR [RADIATION]] [key=value ...]
 
 The truth is the shipped potential with `TRUTH` changed; 8 glasses of each composition, quenched from seeds that the fit
 does not use, give S(Q), density and N4. `task=refit` starts from the shipped potential, is told 38, 40 and 45 mol % and
 never sees 42.5. In the end the fitted potential quenches glasses from the seeds of the truth, too: N4 is compared pair
-by pair. Kept under the estimator (hybrid, or implicit, which is blind to N4) in `validation/refit_quench.json`: the
-section `refit` of the results beside the truth.
+by pair. The radiation is neutron (of 7Li and 11B, as such samples are made) or xray, which hardly sees boron. Kept
+under the estimator (hybrid, or implicit, which is blind to N4) and the radiation in `validation/refit_quench.json`: the
+section `refit` of the results beside the truth. Estimators in one folder share the truth.
 """
 
 import json
@@ -28,6 +29,7 @@ from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.scattering import Scattering, analyse_scattering, scattering_pairs
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.manifest import versions
+from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.parameters import moved, parameters
@@ -43,13 +45,15 @@ LI2O, HELD_OUT = (
 )  # the nearest to 38, 40, 42.5 and 45 with one number of atoms near 650
 ATOMS, SEEDS, TRUE_SEEDS = 642, 8, range(100, 108)
 TRUTH = {"A_BO": 0.05, "slope": 0.02, "V P-O": -0.10, "V O-O": 0.08}  # of the logarithms
-PROTOCOL = {"melt_ps": 3.0, "quench_rate": 300.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
+SCATTERERS = {"xray": {}, "neutron": {"Li": "Li-7", "B": "B-11"}}
+PROTOCOL = {"melt_ps": 3.0, "quench_rate": 450.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
 REFIT = {
     "seeds": SEEDS,
-    "outer_steps": 3,
+    "outer_steps": 4,
     "inner_steps": 3,
-    "topology_quenches": 12,
-    "topology_every": 4,  # once
+    "topology_quenches": 16,
+    "topology_every": 5,  # once
+    "jitter": 0.5,
     "sigma": 0.005,
     "density_sd": 0.005,
 }
@@ -74,12 +78,12 @@ def command(*arguments: str) -> None:
 
 @dataclass(frozen=True)
 class Glass:
-    """Glasses of one composition: means of their curves, S(Q) with its standard error, densities (g/cm3) and N4 of
-    every seed."""
+    """Glasses of one composition: means of their curves and the standard error of S(Q) for each radiation, densities
+    (g/cm3) and N4 of every seed."""
 
     li2o: float
-    curves: Scattering
-    error: np.ndarray
+    curves: dict[str, Scattering]
+    error: dict[str, np.ndarray]
     densities: np.ndarray
     n4: np.ndarray
 
@@ -92,29 +96,37 @@ def glasses(made: Path, potential: Path) -> list[Glass]:
         *(f"protocol.{key}={value}" for key, value in PROTOCOL.items()),
         f"hydra.run.dir={made}",
     )
-    settings = ScatteringSettings(r_window="none")
     found = []
     for li2o in LI2O:
-        curves, densities, shares = [], [], []
+        trajectories, densities, shares = [], [], []
         for lane in sorted(path for path in made.iterdir() if path.name.startswith(f"{li2o:g}LiBP")):
             with RunDirectory(lane) as directory:
-                trajectory, results = read_trajectory(directory), directory.results()
-            curves.append(analyse_scattering(scattering_pairs(trajectory, settings), settings))
+                trajectories.append(read_trajectory(directory))
+                results = directory.results()
             densities.append(results["melt_quench"]["density"]["value"])
             shares.append(results["structure"]["n4"]["value"])
-        S, D, T = (np.array([getattr(one, name) for one in curves]) for name in ("S", "D", "T"))
-        error = np.std(S, axis=0, ddof=1) / np.sqrt(len(curves))
-        mean = replace(curves[0], S=S.mean(0), D=D.mean(0), T=T.mean(0))
-        found.append(Glass(li2o, mean, error, np.array(densities), np.array(shares)))
+        both = {kind: mean_curves(trajectories, kind) for kind in SCATTERERS}
+        curves, errors = ({kind: one[k] for kind, one in both.items()} for k in (0, 1))
+        found.append(Glass(li2o, curves, errors, np.array(densities), np.array(shares)))
     return found
 
 
-def targets(folder: Path, truth: Sequence[Glass]) -> str:
+def mean_curves(trajectories: Sequence[Trajectory], radiation: str) -> tuple[Scattering, np.ndarray]:
+    """Means of the curves of several glasses, and the standard error of S(Q)."""
+    settings = ScatteringSettings(radiation=radiation, scatterers=SCATTERERS[radiation], r_window="none")
+    curves = [analyse_scattering(scattering_pairs(one, settings), settings) for one in trajectories]
+    S, D, T = (np.array([getattr(one, name) for one in curves]) for name in ("S", "D", "T"))
+    error = np.std(S, axis=0, ddof=1) / np.sqrt(len(curves))
+    return replace(curves[0], S=S.mean(0), D=D.mean(0), T=T.mean(0)), error
+
+
+def targets(folder: Path, truth: Sequence[Glass], radiation: str) -> str:
     """refit.targets: a file with S(Q) for every composition, and its density."""
     entries = []
     for glass in truth:
-        path = folder / f"S_{glass.li2o:g}.txt"
-        columns = np.column_stack([glass.curves.Q, glass.curves.S, glass.error])
+        path = folder / f"S_{radiation}_{glass.li2o:g}.txt"
+        curves = glass.curves[radiation]
+        columns = np.column_stack([curves.Q, curves.S, glass.error[radiation]])
         np.savetxt(path, columns, "%.8g", header="Q (1/A), S, error")  # the same file whatever the number of cores
         density = float(glass.densities.mean())
         entries.append({"file": str(path), "li2o": glass.li2o, "density": density, "hold_out": glass.li2o == HELD_OUT})
@@ -142,19 +154,24 @@ def without_curves(results: dict[str, Any]) -> dict[str, Any]:
 
 def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, Any]]:
     """Glasses under the fitted potential beside those under the true one, from common seeds, which took no part in the
-    fit: R of D(r) and T(r) over 1-8 A, and differences of the density (%) and of N4, pair by pair."""
+    fit: R of D(r) and T(r) over 1-8 A for each radiation, differences of the density (%) and of N4, pair by pair."""
     found = []
     for one, true in zip(fitted, truth, strict=True):
-        r = true.curves.r
-        inside = (r >= CHI[0]) & (r <= CHI[1])
         R = {
-            f"R_{name}": float(np.sqrt(r_chi_squared(*(getattr(g.curves, name)[inside] for g in (true, one)))))
+            f"R_{name}_{kind}": misfit(*(getattr(glass.curves[kind], name) for glass in (true, one)), curves.r)
+            for kind, curves in true.curves.items()
             for name in ("D", "T")
         }
         density = mean_over_seeds(100 * (one.densities - true.densities) / true.densities.mean())
         n4 = mean_over_seeds(one.n4 - true.n4)
         found.append({"li2o": true.li2o, **R, "density_error_percent": asdict(density), "n4_difference": asdict(n4)})
     return found
+
+
+def misfit(measured: np.ndarray, simulated: np.ndarray, r: np.ndarray) -> float:
+    """R_chi over 1-8 A."""
+    inside = (r >= CHI[0]) & (r <= CHI[1])
+    return float(np.sqrt(r_chi_squared(measured[inside], simulated[inside])))
 
 
 def _line(target: dict[str, Any], side: str, true: dict[str, Any]) -> str:
@@ -174,24 +191,28 @@ def main(arguments: Sequence[str]) -> int:
     names = [a for a in arguments if "=" not in a]
     folder = Path(names[0] if names else "outputs/refit_quench").resolve()
     estimator = names[1] if len(names) > 1 else "hybrid"
+    radiation = names[2] if len(names) > 2 else "neutron"
+    name = f"{estimator}_{radiation}"
+    scatterers = ",".join(f"{element}:{isotope}" for element, isotope in SCATTERERS[radiation].items())
     folder.mkdir(parents=True, exist_ok=True)
     truth = glasses(folder / "truth", truth_file(folder))
     command(
-        *("task=refit", "refit.kind=xray", "refit.quantity=S_q", f"refit.targets={targets(folder, truth)}"),
-        *(f"glass.n_atoms={ATOMS}", f"refit.estimator={estimator}"),
+        *("task=refit", f"refit.kind={radiation}", f"scattering.scatterers={{{scatterers}}}", "refit.quantity=S_q"),
+        *(f"refit.targets={targets(folder, truth, radiation)}", f"glass.n_atoms={ATOMS}"),
+        f"refit.estimator={estimator}",
         "refit.parameters=[" + ",".join(f'"{name}"' for name in TRUTH) + "]",
         *(f"refit.{key}={value}" for key, value in REFIT.items()),
         *(f"protocol.{key}={value}" for key, value in PROTOCOL.items()),
         *changes,
-        f"hydra.run.dir={folder / estimator}",
+        f"hydra.run.dir={folder / name}",
     )
-    fitted = glasses(folder / f"{estimator}-twins", folder / estimator / "potential.yaml")
+    fitted = glasses(folder / f"{name}-twins", folder / name / "potential.yaml")
     differences = np.concatenate([one.n4 - true.n4 for one, true in zip(fitted, truth, strict=True)])
-    results = json.loads((folder / estimator / "results.json").read_text())["refit"]
+    results = json.loads((folder / name / "results.json").read_text())["refit"]
     about = {
         "date": date.today().isoformat(),
         "versions": versions(),
-        "settings": {"atoms": ATOMS, "protocol": PROTOCOL, "refit": REFIT, "changes": changes},
+        "settings": {"atoms": ATOMS, "radiation": radiation, "protocol": PROTOCOL, "refit": REFIT, "changes": changes},
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
         "common_seeds": compared(fitted, truth),
         "n4_difference": asdict(mean_over_seeds(differences)),
@@ -199,7 +220,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     path = FOLDER / "refit_quench.json"
     every = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(every | {estimator: about}, indent=1) + "\n")
+    path.write_text(json.dumps(every | {name: about}, indent=1) + "\n")
     for target, true in zip(results["targets"], about["truth"]["glasses"], strict=True):
         for side in ("before", "after"):
             print(_line(target, side, true))
