@@ -17,6 +17,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from jaxglass.config import SWEPT_TASKS, Config
+from validation import refit_tables
 from validation.__main__ import parsed
 from validation.studies import config_of
 
@@ -152,3 +153,9 @@ def test_the_methods_page_states_settings():
 def test_the_methods_page_is_in_force(key, value):
     set_to = paper().get(key)
     assert set_to == (float(value) if isinstance(set_to, float) else yaml.safe_load(value))
+
+
+def test_the_tables_of_the_refit_are_those_of_the_kept_results():
+    """`python -m validation.refit_tables` writes them."""
+    text = refit_tables.PAGE.read_text()
+    assert refit_tables.page(text) == text

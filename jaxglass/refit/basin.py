@@ -1,5 +1,6 @@
 """One glass at rest and what it shows: the forward model of a refit and its exact derivatives at fixed topology."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -68,6 +69,11 @@ class Shown(NamedTuple):
     ln_bulk: Values
     ln_shear: Values
 
+    @property
+    def row(self) -> np.ndarray:
+        """The curve and the logarithm of the density, (P + 1,), or (K, P + 1) where axes lead."""
+        return np.concatenate([self.curve, np.asarray(self.ln_density)[..., None]], -1)
+
 
 @partial(jax.jit, static_argnums=(0, 1))
 def show(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -> Shown:
@@ -80,6 +86,16 @@ def show(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -
     if basin.followers is not None:
         K, G = relaxed_moduli(basin.rest, potential, basin.followers)
     return Shown(curve, jnp.log(seen.density), jnp.log(K), jnp.log(G))
+
+
+def mean_shown(quantity: str, moving: tuple[Parameter, ...], basins: Sequence[Basin], z: np.ndarray) -> Shown:
+    """What several glasses show at `z`, where they are at rest."""
+    return mean_of([show(quantity, moving, basin, jnp.asarray(z)) for basin in basins])
+
+
+def mean_of(found: Sequence[Shown]) -> Shown:
+    """The mean of every part."""
+    return jax.tree.map(lambda *parts: np.mean(parts, axis=0), *found)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -96,6 +112,4 @@ def linearised(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Ar
 def implicit(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -> Estimate:
     """Curve and logarithm of the density of one glass at rest, with exact derivatives at fixed topology."""
     value, slope = linearised(quantity, moving, basin, z)
-    mean = np.append(value.curve, value.ln_density)
-    jacobian = np.concatenate([slope.curve, np.asarray(slope.ln_density)[:, None]], 1)
-    return Estimate(mean, jacobian, np.zeros_like(mean), np.zeros_like(jacobian))
+    return Estimate(value.row, slope.row, np.zeros_like(value.row), np.zeros_like(slope.row))

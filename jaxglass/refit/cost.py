@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxglass.refit.basin import Shown, show
+from jaxglass.refit.basin import Shown, mean_shown
 from jaxglass.refit.fit import Group
 from jaxglass.refit.iteration import Iteration, fresh_glasses
 from jaxglass.refit.parameters import Parameter
@@ -43,8 +41,7 @@ def moduli_cost(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.nd
     cost = 0.0
     for group in groups:
         if group.target.needs_moduli:
-            each = [show(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
-            mean = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
+            mean = mean_shown(group.target.quantity, moving, group.basins, z)
             cost += 0.5 * float(np.sum(group.target.moduli(mean) ** 2))
     return cost
 

@@ -20,7 +20,7 @@ from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
-from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised, show
+from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised, mean_of, show
 from jaxglass.refit.least_squares import TrustRegion, resized
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
@@ -110,7 +110,7 @@ def model(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray,
     values, each, rows, slopes = [], [], [np.asarray(z, float)], [np.eye(len(z))]
     for group in groups:
         found = [_linearised(moving, group, basin, z) for basin in group.basins]
-        value, slope = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *found)
+        value, slope = (mean_of(parts) for parts in zip(*found, strict=True))
         value = jax.tree.map(lambda v, o, t: v + o + (z - z_0) @ t, value, group.offset, group.topology)
         slope = jax.tree.map(np.add, slope, group.topology)
         values.append(value)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxglass.analysis.results.entries import finite
-from jaxglass.refit.basin import Shown
+from jaxglass.refit.basin import Shown, mean_of
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.target import Target
 from jaxglass.simulation.files import read_json, write_json
@@ -93,7 +93,7 @@ def fresh_glasses(samples: Sequence[Sample], targets: Sequence[Target]) -> tuple
     found = []
     for target in targets:
         mine = [sample for sample in samples if sample.start.target == target.name]
-        shown = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *(s.shown for s in mine))
+        shown = mean_of([s.shown for s in mine])
         count = len(mine)
         spread = jax.tree.map(lambda *parts: error_of_mean(np.array(parts)), *(s.shown for s in mine))
         n4 = np.array([s.n4 for s in mine])

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -23,7 +22,7 @@ import optax
 from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
-from jaxglass.refit.basin import Basin, Shown, show
+from jaxglass.refit.basin import Basin, Shown, mean_shown
 from jaxglass.refit.cost import cost_and_noise, moduli_cost, with_noise
 from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, model, nothing, radius_of
 from jaxglass.refit.iteration import Fresh, Iteration, best_of, continued, fresh_glasses, keep, read_iterations
@@ -154,8 +153,7 @@ def grouped(
     for target in targets:
         mine = [sample for sample in samples if sample.start.target == target.name]
         basins = resting(problem, mine, target)
-        each = [show(target.quantity, problem.moving, basin, jnp.asarray(z)) for basin in basins]
-        here = jax.tree.map(lambda *parts: np.mean(parts, axis=0), *each)
+        here = mean_shown(target.quantity, problem.moving, basins, z)
         fresh, zero = fresh_glasses(mine, [target])[0].shown, np.asarray(0.0)
         offset = Shown(fresh.curve - here.curve, fresh.ln_density - here.ln_density, zero, zero)
         known = (topology or {}).get(target.name, nothing(len(target.x), len(problem.moving)))
@@ -221,10 +219,9 @@ def answers(
     samples = problem.quench(starts, potentials, problem.folder / "ensembles" / f"{number:03d}-jittered")
     found = {}
     for group, whole in zip(groups, here.slopes, strict=True):
-        slope = jax.tree.map(lambda all_of_it, part: np.asarray(all_of_it - part), whole, group.topology)
-        explained = np.concatenate([slope.curve, slope.ln_density[:, None]], 1)
+        explained = whole.row - group.topology.row
         mine = [sample for sample in samples if sample.start.target == group.target.name]
-        observed = np.array([np.append(sample.shown.curve, sample.shown.ln_density) for sample in mine])
+        observed = np.array([sample.shown.row for sample in mine])
         moves = np.array([offsets[sample.number] for sample in mine])
         answer, zero = shrunk(regress(observed, explained, moves, directions)), np.zeros(len(z))
         found[group.target.name] = Shown(answer[:, :-1], answer[:, -1], zero, zero)

@@ -1,0 +1,156 @@
+"""The tables of docs/refit.md from the kept closed loops: `python -m validation.refit_tables` writes them there.
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, NAME that of its function.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from validation.refit_closed_loop import reached
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs" / "refit.md"
+METHODS = {"adam": "Adam, whitened", "lbfgs": "L-BFGS", "random": "random search"}
+
+
+def read(name: str) -> dict[str, Any]:
+    """A kept result."""
+    return json.loads((FOLDER / name).read_text())
+
+
+def closed_loop() -> str:
+    """C1, C2, C3, C6, C7."""
+    kept = read("refit_closed_loop.json")
+    found = {name: part["found"] for name, part in kept.items()}
+    steps = [point for point in found["lm"] if point["accepted"]]
+    used = [b["evaluations"] - a["evaluations"] for a, b in zip(found["lm"], found["lm"][1:], strict=False)]
+    misfits = ", ".join(f"{100 * point['R_D']:.2g}" for point in steps[1:])
+    rows = [
+        (
+            "C1 R of D(r), Levenberg-Marquardt",
+            "0.6 % in 8 steps, 0.3 % in 15",
+            f"{_percent(steps[0])}, then {misfits} %",
+        ),
+        ("C1 the same of a glass that was held out", "1 %", f"{100 * steps[-1]['held_out']:.2f} %"),
+        ("one step: forces, energies, products with the Hessian", "3,000", f"{min(used):,} to {max(used):,}"),
+    ]
+    goal = reached(found["lm"])
+    for name, words in METHODS.items():
+        if name in found:
+            rows.append(
+                (f"C2 {words}: evaluations to R of D(r) = 1 %", f"5 times {goal:,}", _evaluations(found[name], goal))
+            )
+    for name, one in found.get("charges", {}).items():
+        wanted = "error 0.03, truth in two errors" if name == "with K" else "reported as unknown"
+        rows.append((f"C3 scale of the charges free, density, {name}", wanted, _charges(one)))
+    middle = next(row for row in found["noise"] if row["sigma"] == 0.005)
+    spreads = ", ".join(f"{row['rms_of_modes_over_error']:.2f}" for row in found["noise"])
+    sigmas = ", ".join(str(row["sigma"]) for row in found["noise"])
+    covered = f"{100 * middle['covered_by_90_percent']:.0f} %"
+    rows += [
+        (f"C6 90 % intervals of {middle['fits']} noisy targets, sigma {middle['sigma']}", "hold 80 to 97 %", covered),
+        (f"C7 spread along the modes over what the information says, sigma {sigmas}", "within a factor 1.5", spreads),
+    ]
+    return _table(("check", "target", "found"), rows)
+
+
+def _percent(point: Mapping[str, Any]) -> str:
+    return f"{100 * point['R_D']:.1f} %"
+
+
+def _evaluations(points: Sequence[Mapping[str, Any]], goal: float) -> str:
+    needed = reached(points)
+    if needed < float("inf"):
+        return f"{needed:,.0f}: {needed / goal:.1f} times"
+    best = min(point["R_D"] for point in points)
+    last = points[-1]["evaluations"]
+    return f"not after {last:,}: more than {last / goal:.1f} times; R of D(r) {100 * best:.1f} % at best"
+
+
+def _charges(one: Mapping[str, Any]) -> str:
+    unknown = "; unknown: " + "; ".join(one["unknown_modes"]) if one["unknown_modes"] else ""
+    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unknown}"
+
+
+def requenched() -> str:
+    """C4, C5: one table for every estimator and radiation."""
+    return "\n\n".join(_requench(name, one) for name, one in read("refit_quench.json").items())
+
+
+def _requench(name: str, one: Mapping[str, Any]) -> str:
+    settings, results = one["settings"], one["refit"]
+    protocol, refit = settings["protocol"], settings["refit"]
+    rows = []
+    for target, true, common in zip(results["targets"], one["truth"]["glasses"], one["common_seeds"], strict=True):
+        before, after = target["before"], target["after"]
+        density, difference = after["density_error"], common["n4_difference"]
+        rows.append(
+            (
+                f"{target['li2o']:g}" + (", held out" if target["hold_out"] else ""),
+                f"{_misfit(before, 'R_D', 1)}, {_misfit(after, 'R_D', 1)} %",
+                f"{100 * after['noise_floor']['R_D']:.1f} %",
+                f"{_misfit(before, 'R_T', 2)}, {_misfit(after, 'R_T', 2)} %",
+                f"{100 * after['noise_floor']['R_T']:.2f} %",
+                f"{density['value']:+.2f} ± {density['error']:.2f} %",
+                ", ".join(f"{n4['value']:.3f}" for n4 in (before["n4"], after["n4"], true["n4"])),
+                f"{100 * difference['value']:+.1f} ± {100 * difference['error']:.1f}",
+            )
+        )
+    estimator, radiation = name.split("_")
+    n4, pairs = one["n4_difference"], sum(len(true["n4_of_seeds"]) for true in one["truth"]["glasses"])
+    changes = ", ".join(
+        f"{p['name']} {100 * p['ln_change']['value']:+.1f} ± {100 * p['ln_change']['error']:.1f} "
+        f"({100 * one['truth']['parameters'][p['name']]:+.0f})"
+        for p in results["parameters"]
+    )
+    costs = ", ".join(f"{i['cost']:.0f}" for i in results["iterations"] if i["cost"] is not None)
+    head = (
+        "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "density", "N4 before, after, true",
+        "N4 of common seeds, points",
+    )  # fmt: skip
+    return "\n".join(
+        [
+            f"`{estimator}`, {'neutrons' if radiation == 'neutron' else 'X-rays'}, {one['date']}: "
+            f"{settings['atoms']} atoms, {refit['seeds']} seeds of each composition, "
+            f"{protocol['quench_rate']:g} K/ps; cost of the rounds {costs}.",
+            "",
+            _table(head, rows),
+            "",
+            f"Found, in per cent of ln (true): {changes}. N4 over {pairs} pairs of common seeds: "
+            f"{100 * n4['value']:+.1f} ± {100 * n4['error']:.1f} points.",
+        ]
+    )
+
+
+def _misfit(side: Mapping[str, Any], name: str, digits: int) -> str:
+    return f"{100 * side[name]['value']:.{digits}f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+TABLES = {"closed_loop": closed_loop, "requenched": requenched}
+
+
+def page(text: str) -> str:
+    """`text` with its tables as the kept results have them."""
+    for name, table in TABLES.items():
+        block = f"<!-- {name} -->\n\n{table()}\n\n<!-- /{name} -->"
+        text = re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.DOTALL)
+    return text
+
+
+def main() -> int:
+    """Command line."""
+    PAGE.write_text(page(PAGE.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
