@@ -53,11 +53,33 @@ def test_readings_of_A_BO_lie_where_the_law_puts_them():
     assert boron_rule.a_bo("c1", 40.0) == "c1"
 
 
+def test_glasses_that_were_kept_are_not_made_again(tmp_path, monkeypatch):
+    values = dict.fromkeys(UNITS, 1.0) | {"log10_diffusivity": None}
+    glass = {"rule": "c1", "li2o": 38.0, "seed": 0, "a_bo": 12851.0, "values": values}
+    monkeypatch.setattr(boron_rule, "KEPT", tmp_path / "boron_rule.json")
+    monkeypatch.setattr(accuracy, "KEPT", tmp_path / "accuracy.json")
+    assert len(boron_rule.jobs(1)) == len(LI2O) * len(RULES)
+    boron_rule.KEPT.write_text(json.dumps({"settings": boron_rule.SETTINGS, "glasses": [glass]}))
+    assert "38LiBP-c1-seed0" not in boron_rule.jobs(1)
+    assert len(boron_rule.jobs(1)) == len(LI2O) * len(RULES) - 1
+    [made] = boron_rule.read(tmp_path, 1)
+    assert np.isnan(made.values["log10_diffusivity"])
+    accuracy.KEPT.write_text(json.dumps({"settings": accuracy.SETTINGS, "made": {"LiPO3-seed0": {"density": 2.3}}}))
+    assert "LiPO3-seed0" not in accuracy.jobs()
+    assert accuracy.made(tmp_path) == {"LiPO3-seed0": {"density": 2.3}}
+    boron_rule.KEPT.write_text(json.dumps({"settings": {}, "glasses": [glass]}))
+    assert boron_rule.kept_before() == [], "other settings"
+
+
 def test_tables_of_what_is_kept(tmp_path):
     for rows in (potential_tables.crystal_rows, potential_tables.glass_rows, potential_tables.effect_rows):
         assert rows(tmp_path) == []
     mean = {"value": 0.1, "error": 0.02}
     effect = {"rule": "nmr", "quantity": "n4", "unit": "1", "difference": mean, "pairs": 8}
-    (tmp_path / "boron_rule.json").write_text(json.dumps({"effects": [effect]}))
+    values = {"n4": 0.5, "density": 2.2, "young_modulus": 70.0, "log10_diffusivity": None}
+    glasses = [{"rule": "nmr", "li2o": 38.0, "seed": k, "a_bo": 14000.0, "values": values} for k in range(2)]
+    (tmp_path / "boron_rule.json").write_text(json.dumps({"effects": [effect], "glasses": glasses}))
     assert potential_tables.effect_rows(tmp_path) == [("c3 with N4 of NMR", "N4", "+0.1 ± 0.02", "8")]
+    row = ("38", "c3 with N4 of NMR", "14000", "0.5 ± 0", "2.2 ± 0 g/cm3", "70 ± 0 GPa", "-", "2")
+    assert potential_tables.rule_rows(tmp_path) == [row]
     assert any(row[0] == "Li2O" for row in potential_tables.crystal_rows())

@@ -7,7 +7,8 @@ The paper does not give A_BO (docs/potential.md). Three readings: c1 (no silica:
 than boron count as silica does), and nmr, the law of c3 with the share of four-fold boron that NMR finds instead of the
 one that Dell, Bray and Xiao predict. The same melts under each rule: differences are paired by composition and seed. D
 is the slope of the MSD at 1200 K over the lags that 72 ps allow, which compares rules and is no limit; E is that of the
-glass at rest. Kept in `validation/boron_rule.json`, which the report of the suite shows.
+glass at rest. Kept in `validation/boron_rule.json`, which the report of the suite shows; glasses kept there with the
+same settings are not made again, so the sweep can be made in parts.
 """
 
 import json
@@ -24,7 +25,7 @@ from jaxglass.model.boron import repulsion_law
 from jaxglass.model.composition import compose
 from validation.at_rest import moduli_at_rest
 from validation.library import LI2O
-from validation.studies import results_of, run_jobs
+from validation.studies import results_of, run_jobs, same_as_before
 from validation.verdict import Mean, mean_over_seeds
 
 FOLDER = Path(__file__).parent
@@ -38,6 +39,8 @@ DIFFUSION = {
     "longest_ps": 72.0,
     "smallest_slope": 0.7,
 }
+SETTINGS = {"scale": "laptop", "atoms": ATOMS, "nmr_n4": NMR_N4, "diffusion": DIFFUSION}
+KEPT = FOLDER / "boron_rule.json"
 UNITS = {"n4": "1", "density": "g/cm3", "young_modulus": "GPa", "log10_diffusivity": "log10 cm2/s"}
 
 
@@ -50,6 +53,11 @@ class Made:
     seed: int
     a_bo: float
     values: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """Of its run directory."""
+        return _name(self.rule, self.li2o, self.seed)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ def a_bo(rule: str, li2o: float) -> str:
 def jobs(seeds: int) -> dict[str, list[str]]:
     """A study for every composition, rule and seed; every composition has all rules before the next seed begins."""
     diffusion = [f"diffusion.{key}={value}" for key, value in DIFFUSION.items()]
-    return {
+    kept = {made.name for made in kept_before()}
+    every = {
         _name(rule, li2o, seed): [
             "stages=[melt_quench,structure,diffusion]",
             *(f"glass.li2o={li2o}", f"glass.n_atoms={ATOMS}", f"seed={seed}", f"potential.a_bo={a_bo(rule, li2o)}"),
@@ -84,17 +93,27 @@ def jobs(seeds: int) -> dict[str, list[str]]:
         for li2o in LI2O
         for rule in RULES
     }
+    return {name: job for name, job in every.items() if name not in kept}
+
+
+def kept_before() -> list[Made]:
+    """Glasses of earlier runs with the same settings."""
+    glasses = same_as_before(KEPT, SETTINGS).get("glasses", ())
+    return [
+        Made(**one | {"values": {k: np.nan if v is None else v for k, v in one["values"].items()}}) for one in glasses
+    ]
 
 
 def read(folder: Path, seeds: int) -> list[Made]:
-    """Every glass that is finished in `folder`."""
-    found = []
+    """Every glass that was kept before or is finished in `folder`."""
+    found = kept_before()
+    kept = {made.name for made in found}
     for seed in range(seeds):
         for li2o in LI2O:
             for rule in RULES:
                 name = _name(rule, li2o, seed)
                 results = results_of(name, folder)
-                if "diffusion" in results:
+                if name not in kept and "diffusion" in results:
                     D = results["diffusion"]["diffusivity"][f"{KELVIN}K"]["value"]
                     values = {
                         "n4": results["structure"]["n4"]["value"],
@@ -137,11 +156,11 @@ def keep(found: Sequence[Made]) -> list[Effect]:
     about = {
         "date": date.today().isoformat(),
         "versions": versions(),
-        "settings": {"scale": "laptop", "atoms": ATOMS, "nmr_n4": NMR_N4, "diffusion": DIFFUSION},
+        "settings": SETTINGS,
         "glasses": glasses,
         "effects": [asdict(row) for row in rows],
     }
-    (FOLDER / "boron_rule.json").write_text(json.dumps(about, indent=1, allow_nan=False) + "\n")
+    KEPT.write_text(json.dumps(about, indent=1, allow_nan=False) + "\n")
     return rows
 
 

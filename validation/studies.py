@@ -71,13 +71,15 @@ def results_of(name: str, folder: Path) -> dict[str, Any]:
 def kept_before(path: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What `record` wrote to `path` of every glass by name, if it was measured with the same `settings`: a study whose
     glasses take hours each can be made in parts."""
-    if not path.exists():
-        return {}
-    about = json.loads(path.read_text())
-    if about["settings"] != json.loads(json.dumps(dict(settings))):
-        return {}
     own = ("name", "li2o", "seed")
-    return {one["name"]: {key: value for key, value in one.items() if key not in own} for one in about["glasses"]}
+    glasses = same_as_before(path, settings).get("glasses", ())
+    return {one["name"]: {key: value for key, value in one.items() if key not in own} for one in glasses}
+
+
+def same_as_before(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole of a kept result, if it was made with the same `settings`; else nothing."""
+    about = json.loads(path.read_text()) if path.exists() else {}
+    return about if about.get("settings") == json.loads(json.dumps(dict(settings))) else {}
 
 
 def record(
