@@ -22,7 +22,7 @@ from validation.comparisons import COMPARISONS, Comparison
 from validation.report import write_report
 from validation.samples import Sample
 from validation.suite import run_suite
-from validation.verdict import Check, Finding, Mean, Verdict, blocked_mean, means_agree, unlike
+from validation.verdict import Check, Finding, Mean, Verdict, blocked_mean, means_agree, pairs_agree, unlike
 
 NEEDS_LAMMPS = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 PASSES, FAILS = Check("x", 0.5, 1.0, "A"), Check("x", 2.0, 1.0, "A")
@@ -90,6 +90,13 @@ def test_means_agree_within_three_combined_errors():
     assert means_agree("x", "A", ours, theirs).passes
     assert not means_agree("x", "A", ours, Mean(2.6, 0.4)).passes
     assert not means_agree("x", "A", Mean(1.0, 0.0), Mean(1.1, 0.0)).passes
+
+
+def test_pairs_agree_where_their_differences_scatter_about_nothing():
+    theirs = np.array([1.0, 5.0, 9.0, 13.0])
+    assert pairs_agree("x", "A", theirs + [0.1, -0.1, 0.2, -0.1], theirs).passes
+    assert not pairs_agree("x", "A", theirs + [0.3, 0.2, 0.3, 0.2], theirs).passes
+    assert pairs_agree("x", "A", theirs, theirs).passes
 
 
 def test_errors_by_blocks_hold_for_correlated_series():

@@ -8,7 +8,7 @@ from typing import Any
 
 from validation import drift, lammps_diffusion, mechanics_lammps
 from validation.bench import Bench
-from validation.verdict import Check, Finding, Mean, means_agree, unlike
+from validation.verdict import Check, Finding, Mean, means_agree, pairs_agree, unlike
 
 FOLDER = Path(__file__).parent
 
@@ -24,6 +24,8 @@ def mechanics_finding(name: str, found: Mapping[str, Any]) -> Finding:
     if name == "quasistatic":
         limit = mechanics_lammps.TOLERANCE
         checks = [Check("stress along z", found["largest_difference"], limit, "of its rise")]
+    elif name == "fracture":
+        checks = [pairs_agree("G_c", "J/m2", found["jaxglass"], found["lammps"])]
     else:
         checks = [
             means_agree(

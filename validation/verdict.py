@@ -105,3 +105,12 @@ def means_agree(quantity: str, unit: str, ours: Mean, theirs: Mean) -> Check:
     words = f"jaxglass {ours.value:.6g} +- {ours.error:.2g}, LAMMPS {theirs.value:.6g} +- {theirs.error:.2g} {unit}"
     sigma = apart / combined if combined > 0 else (0.0 if apart == 0 else np.inf)
     return Check(quantity, float(sigma), MOST_ERRORS, "combined standard errors", words)
+
+
+def pairs_agree(quantity: str, unit: str, ours: Sequence[float], theirs: Sequence[float]) -> Check:
+    """Values (S,) of the same starts by both programs: their mean difference within `MOST_ERRORS` of its errors. What
+    differs from start to start drops out."""
+    apart = mean_over_seeds(np.asarray(ours) - np.asarray(theirs))
+    words = f"jaxglass minus LAMMPS {apart.value:.2g} +- {apart.error:.2g} {unit}, {np.mean(theirs):.3g} in LAMMPS"
+    sigma = abs(apart.value) / apart.error if apart.error > 0 else (0.0 if apart.value == 0 else np.inf)
+    return Check(quantity, float(sigma), MOST_ERRORS, "standard errors", words)
