@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 
 import jax
 import pytest
@@ -28,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 LONGEST = ("test_run", "test_dynamics", "test_ensemble", "test_gradients", "test_lammps", "test_benchmark")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_dropped() -> Iterator[None]:
+    """After every file: each compiled program holds several maps of memory, and a process with more than
+    `vm.max_map_count` of them (65,530) dies inside the compiler."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
