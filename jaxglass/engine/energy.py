@@ -20,6 +20,9 @@ from jaxglass.model.potential import Potential, short_range_energy, splice, swit
 from jaxglass.pytree import pytree
 
 
+FEWEST = 4096  # rows of a list of pairs or waves
+
+
 class Evaluation(NamedTuple):
     """Energy (eV), forces (N, 3) in eV/A and stress (3, 3) in eV/A^3, tension positive."""
 
@@ -88,8 +91,9 @@ def device_pairs(fractional: np.ndarray, cell: np.ndarray, cutoff: float) -> Pai
 
 
 def _filled(rows: np.ndarray, value: int) -> np.ndarray:
-    """`rows` with `value` appended until their number is m 2^k, 8 <= m < 16: at most an eighth more."""
-    step = 2 ** max(0, len(rows).bit_length() - 4)
+    """`rows` with `value` appended until their number is m 2^k, 8 <= m < 16: at most an eighth more. Few rows become
+    `FEWEST`: they cost nothing beside a compilation, and small cells share one."""
+    step = 2 ** max(FEWEST.bit_length() - 1, len(rows).bit_length() - 4)
     return np.pad(rows, [(0, -len(rows) % step)] + [(0, 0)] * (rows.ndim - 1), constant_values=value)
 
 
