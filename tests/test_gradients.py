@@ -210,6 +210,7 @@ def test_reverse_equals_forward(case, tangents, loss):
         within(f"{loss} by {leaf}", inner(gradient, direction) - expected, 1e-10 * abs(expected) + 1e-300)
 
 
+@pytest.mark.slow
 def test_second_order_agrees_with_differences_of_first_order(cases):
     """Hessian-vector products of the energy over potential and positions together, in two ways."""
     case = cases["triclinic"]
