@@ -121,9 +121,16 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
             _table(head, rows),
             "",
             f"Found, in per cent of ln (true): {changes}. N4 over {pairs} pairs of common seeds: "
-            f"{100 * n4['value']:+.1f} ± {100 * n4['error']:.1f} points.",
+            f"{100 * n4['value']:+.1f} ± {100 * n4['error']:.1f} points." + _densities(one.get("density_of_all", ())),
         ]
     )
+
+
+def _densities(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    errors = ", ".join(f"{row['error_percent']['value']:+.2f} ± {row['error_percent']['error']:.2f}" for row in rows)
+    return f" Density of all glasses, 16 of either potential: {errors} %."
 
 
 def _misfit(side: Mapping[str, Any], name: str, digits: int) -> str:

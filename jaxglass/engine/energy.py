@@ -19,7 +19,6 @@ from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, short_range_energy, splice, switched
 from jaxglass.pytree import pytree
 
-
 FEWEST = 4096  # rows of a list of pairs or waves
 
 
