@@ -52,6 +52,28 @@ def row(finding: Finding, **more) -> Comparison:
     return Comparison("row", "what", "1 A", "because", "ci", lambda bench: finding, **more)
 
 
+def test_long_runs_begin_before_anything_is_measured_and_only_once(bench):
+    said: list[str] = []
+
+    def make(bench: Bench, seed: int) -> int:
+        said.append(f"made {seed}")
+        return seed
+
+    def measure(bench: Bench) -> Finding:
+        said.append("measured")
+        assert [bench.ahead(make, seed).result() for seed in (0, 1)] == [0, 1]
+        return Finding((PASSES,))
+
+    def ahead(bench: Bench) -> None:
+        for future in [bench.ahead(make, seed) for seed in (0, 1)]:
+            future.result()
+
+    long = replace(row(Finding((PASSES,))), name="long", measure=measure, ahead=ahead)
+    assert run_suite(bench, [row(Finding((PASSES,))), long, replace(long, level="full")]).passes
+    assert sorted(said) == ["made 0", "made 1", "measured"]
+    assert said[-1] == "measured"
+
+
 def test_every_row_says_what_it_allows_and_why():
     assert len({one.name for one in COMPARISONS}) == len(COMPARISONS)
     for one in COMPARISONS:

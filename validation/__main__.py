@@ -70,7 +70,10 @@ def run(found: Arguments) -> int:
     bench = Bench(found.level, Cache(folder, _chosen(found, wheel)), wheel, Control(found.control), _say)
     _say(f"validation level={found.level}: LAMMPS {bench.cache.by.version}, results kept in {folder}")
     began = time.monotonic()
-    outcome = run_suite(bench)
+    try:
+        outcome = run_suite(bench)
+    finally:
+        bench.long.shutdown(wait=False, cancel_futures=True)
     page = write_report(bench, outcome, out)
     told = "passes" if outcome.passes else "FAILS"
     _say(f"validation {told} after {(time.monotonic() - began) / 60:.1f} minutes: {page}")

@@ -1,9 +1,10 @@
 """What a comparison works with: level and sizes, the cache of both programs, the negative control in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from jaxglass import lammps
 from jaxglass.protocols.melt_quench import MeltQuench
@@ -61,6 +62,8 @@ class Bench:
     control: Control = Control.NONE
     say: Callable[[str], None] = print
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(available_cores()))
+    long: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(available_cores()))
+    started: dict[Any, Future] = field(default_factory=dict)
 
     @property
     def sizes(self) -> Sizes:
@@ -74,3 +77,11 @@ class Bench:
     def beside(self, run: Callable[..., object], *arguments: object) -> Future:
         """Start `run` while jaxglass works in this thread."""
         return self.pool.submit(run, *arguments)
+
+    def ahead(self, run: Callable[..., Any], *arguments: Hashable) -> Future:
+        """The result to come of `run(bench, ...)`, a LAMMPS run of minutes: started where it was not yet, it goes on
+        beside everything else, in the order of asking."""
+        key = run, arguments
+        if key not in self.started:
+            self.started[key] = self.long.submit(run, self, *arguments)
+        return self.started[key]

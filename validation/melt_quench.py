@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -47,14 +48,18 @@ class Made:
 
 def melt_and_quench(bench: Bench) -> Finding:
     """Density, coordination, bond lengths, peaks of g(r) and energies over the seeds of each program."""
-    seeds = range(bench.sizes.seeds)
-    pending = [bench.beside(by_lammps, bench, seed) for seed in seeds]
-    theirs = []
-    for seed, one in enumerate(pending):
+    pending, theirs = of_lammps(bench), []
+    bench.say(f"  melt-quench: jaxglass, {len(pending)} glasses as lanes of one program")
+    ours = by_jaxglass(bench)
+    for one in pending:
         theirs.append(one.result())
-        bench.say(f"  melt-quench: LAMMPS {seed + 1} of {len(seeds)} glasses")
-    bench.say(f"  melt-quench: jaxglass, {len(seeds)} glasses as lanes of one program")
-    return compared(by_jaxglass(bench), theirs, packed(LI2O, bench.sizes.n_atoms, 2.3, 0).potential)
+        bench.say(f"  melt-quench: LAMMPS {len(theirs)} of {len(pending)} glasses")
+    return compared(ours, theirs, packed(LI2O, bench.sizes.n_atoms, 2.3, 0).potential)
+
+
+def of_lammps(bench: Bench) -> list[Future]:
+    """The glasses of LAMMPS, started ahead."""
+    return [bench.ahead(by_lammps, seed) for seed in range(bench.sizes.seeds)]
 
 
 def compared(ours: list[Made], theirs: list[Made], potential: Potential) -> Finding:

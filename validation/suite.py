@@ -55,6 +55,9 @@ class Outcome:
 
 def run_suite(bench: Bench, table: Sequence[Comparison] = COMPARISONS) -> Outcome:
     """Every row of `table` that runs at the level or has a kept result, then the controls."""
+    for row in table:
+        if row.runs_at(bench.level) and row.ahead:
+            row.ahead(bench)
     judged = []
     for row in table:
         if row.runs_at(bench.level) or row.kept:
