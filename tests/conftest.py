@@ -28,7 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
-LONGEST = ("test_run", "test_dynamics", "test_ensemble", "test_gradients", "test_lammps", "test_benchmark")
+LONGEST = (
+    *("test_run", "test_dynamics", "test_ensemble", "test_gradients", "test_lammps", "test_sweep"),
+    *("test_refit_derivatives", "test_refit_truth"),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
