@@ -46,7 +46,7 @@ def closed_loop() -> str:
             )
     for name, one in found.get("charges", {}).items():
         wanted = "error 0.03, truth in two errors" if name == "with K" else "reported as unknown"
-        rows.append((f"C3 scale of the charges free, density, {name}", wanted, _charges(one)))
+        rows.append((f"C3 twelve parameters, the scale of the charges among them, {name}", wanted, _charges(one)))
     middle = next(row for row in found["noise"] if row["sigma"] == 0.005)
     spreads = ", ".join(f"{row['rms_of_modes_over_error']:.2f}" for row in found["noise"])
     sigmas = ", ".join(str(row["sigma"]) for row in found["noise"])
@@ -72,8 +72,8 @@ def _evaluations(points: Sequence[Mapping[str, Any]], goal: float) -> str:
 
 
 def _charges(one: Mapping[str, Any]) -> str:
-    unknown = "; unknown: " + "; ".join(one["unknown_modes"]) if one["unknown_modes"] else ""
-    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unknown}"
+    unseen = "; not seen at all: " + "; ".join(one["null_modes"]) if one["null_modes"] else ""
+    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unseen}"
 
 
 def requenched() -> str:
