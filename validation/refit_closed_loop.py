@@ -43,7 +43,7 @@ from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
 from jaxglass.refit.parameters import Parameter, moved, parameters
 from jaxglass.refit.target import Target
-from jaxglass.refit.uncertainty import NULL, information
+from jaxglass.refit.uncertainty import information
 from jaxglass.response.gradient import expansion, gradient, without_mean
 from jaxglass.response.minimum import Rest
 from jaxglass.response.newton import trust_region_step
@@ -285,7 +285,6 @@ def charges() -> dict[str, Any]:
             "error": float(known.errors[-1]),
             "prior": CHARGES_SD,
             "unknown_modes": [known.name(m) for m in known.unknown()],
-            "null_modes": [known.name(m) for m, value in enumerate(known.eigenvalues) if value < NULL],
             "eigenvalues": known.eigenvalues.tolist(),
         }
         print(f"  {name}: {found[name]}", flush=True)

@@ -72,8 +72,8 @@ def _evaluations(points: Sequence[Mapping[str, Any]], goal: float) -> str:
 
 
 def _charges(one: Mapping[str, Any]) -> str:
-    unseen = "; not seen at all: " + "; ".join(one["null_modes"]) if one["null_modes"] else ""
-    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unseen}"
+    unknown = "; known from the priors alone: " + "; ".join(one["unknown_modes"]) if one["unknown_modes"] else ""
+    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unknown}"
 
 
 def requenched() -> str:
