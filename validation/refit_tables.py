@@ -72,8 +72,10 @@ def _evaluations(points: Sequence[Mapping[str, Any]], goal: float) -> str:
 
 
 def _charges(one: Mapping[str, Any]) -> str:
-    unknown = "; known from the priors alone: " + "; ".join(one["unknown_modes"]) if one["unknown_modes"] else ""
-    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}){unknown}"
+    modes = one["unknown_modes"]
+    scale = "".join(f", one of them {mode}" for mode in modes if "charges" in mode)
+    unknown = f"{len(modes)} directions known from the priors alone{scale}"
+    return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}); {unknown}"
 
 
 def requenched() -> str:
