@@ -101,7 +101,7 @@ def test_kills_at_random_times_change_nothing(undisturbed, tmp_path, environment
             late = time.monotonic() - began > KILL_SECONDS
             child = start_child(path, environment, pause=0.0)
             try:
-                _, errors = child.communicate(timeout=None if late else random.uniform(0.0, length))
+                _, errors = child.communicate(timeout=None if late else random.uniform(0.0, 0.9 * length))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.communicate()
