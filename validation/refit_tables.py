@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.refit_closed_loop import reached
+from validation.report import markdown_table
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "refit.md"
@@ -55,7 +56,7 @@ def closed_loop() -> str:
         (f"C6 90 % intervals of {middle['fits']} noisy targets, sigma {middle['sigma']}", "hold 80 to 97 %", covered),
         (f"C7 spread along the modes over what the information says, sigma {sigmas}", "within a factor 1.5", spreads),
     ]
-    return _table(("check", "target", "found"), rows)
+    return markdown_table(("check", "target", "found"), rows)
 
 
 def _percent(point: Mapping[str, Any]) -> str:
@@ -120,7 +121,7 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
             f"{settings['atoms']} atoms, {refit['seeds']} seeds of each composition, "
             f"{protocol['quench_rate']:g} K/ps; cost of the rounds {costs}.",
             "",
-            _table(head, rows),
+            markdown_table(head, rows),
             "",
             f"Found, in per cent of ln (true): {changes}. N4 over {pairs} pairs of common seeds: "
             f"{100 * n4['value']:+.1f} ± {100 * n4['error']:.1f} points." + _densities(one.get("density_of_all", ())),
@@ -132,16 +133,11 @@ def _densities(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     errors = ", ".join(f"{row['error_percent']['value']:+.2f} ± {row['error_percent']['error']:.2f}" for row in rows)
-    return f" Density of all glasses, 16 of either potential: {errors} %."
+    return f" Density of all glasses of either potential: {errors} %."
 
 
 def _misfit(side: Mapping[str, Any], name: str, digits: int) -> str:
     return f"{100 * side[name]['value']:.{digits}f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 TABLES = {"closed_loop": closed_loop, "requenched": requenched}

@@ -182,15 +182,16 @@ def markdown(contents: Contents) -> str:
     drawn = "\n\n".join(f"![{d.title}](figures/{d.path.name})\n\n{d.caption}" for d in contents.drawn)
     parts = [
         f"# Validation of jaxglass\n\n**{contents.sentence}**\n\n## Figures\n\n{drawn}",
-        "## Verdicts\n\n" + _rows(VERDICTS, contents.verdicts),
-        f"## The paper, line by line\n\n{NUMBERS}\n\n" + _rows(PAPER, contents.paper),
-        *(f"## {title}\n\n{about}\n\n" + _rows(head, rows) for title, about, head, rows in potential()),
-        "## Versions and hashes\n\n" + _rows(("What", "Which"), contents.hashes),
+        "## Verdicts\n\n" + markdown_table(VERDICTS, contents.verdicts),
+        f"## The paper, line by line\n\n{NUMBERS}\n\n" + markdown_table(PAPER, contents.paper),
+        *(f"## {title}\n\n{about}\n\n" + markdown_table(head, rows) for title, about, head, rows in potential()),
+        "## Versions and hashes\n\n" + markdown_table(("What", "Which"), contents.hashes),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; entries of a cell, apart by " | ", one below the other."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(c.replace(" | ", "<br>").replace("|", "/") for c in r) + " |" for r in lines)
 
