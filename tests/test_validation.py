@@ -22,7 +22,7 @@ from validation.comparisons import COMPARISONS, Comparison
 from validation.report import write_report
 from validation.samples import Sample
 from validation.suite import run_suite
-from validation.verdict import Check, Finding, Mean, Verdict, blocked_mean, means_agree, pairs_agree, unlike
+from validation.verdict import Check, Finding, Mean, Verdict, mean_over_seeds, means_agree, pairs_agree, unlike
 
 NEEDS_LAMMPS = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 PASSES, FAILS = Check("x", 0.5, 1.0, "A"), Check("x", 2.0, 1.0, "A")
@@ -121,15 +121,10 @@ def test_pairs_agree_where_their_differences_scatter_about_nothing():
     assert pairs_agree("x", "A", theirs, theirs).passes
 
 
-def test_errors_by_blocks_hold_for_correlated_series():
-    """An autoregressive series with g = 19: the spread of the means of many such is what blocks say."""
-    rng = np.random.default_rng(1)
-    noise = rng.normal(size=(200, 4000))
-    series = np.zeros_like(noise)
-    for k in range(1, noise.shape[1]):
-        series[:, k] = 0.9 * series[:, k - 1] + noise[:, k]
-    told = np.mean([blocked_mean(one).error for one in series])
-    assert told == pytest.approx(series.mean(1).std(), rel=0.15)
+def test_errors_over_seeds_are_the_spread_of_means():
+    drawn = np.random.default_rng(1).normal(size=(400, 6))
+    told = np.sqrt(np.mean([mean_over_seeds(one).error ** 2 for one in drawn]))
+    assert told == pytest.approx(drawn.mean(1).std(), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +186,10 @@ def test_a_wrong_potential_is_caught_and_the_right_one_is_not(bench):
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, Verdict.PASS), (averages.TOO_HOT, Verdict.FAIL)])
 def test_a_thermostat_too_hot_by_a_hundredth_is_caught(bench, monkeypatch, factor, verdict):
-    """Kinetic energies of a canonical ensemble of 855 atoms, as many as level=ci has."""
-    count, freedom = round(1000 * bench.sizes.average_ps) // averages.EVERY, 3 * 855 - 3
-    drawn = np.random.default_rng(2).chisquare(freedom, count) / freedom * averages.KELVIN * factor
+    """Kinetic energies of a canonical ensemble of 855 atoms that forgets itself in 0.06 ps, as a melt does."""
+    count, freedom = round(averages.AVERAGE_PS / 0.06), 3 * 855 - 3
+    drawn = np.random.default_rng(2).chisquare(freedom, (averages.REPLICAS, count)).mean(1) / freedom
+    drawn *= averages.KELVIN * factor
     monkeypatch.setattr(averages, "_ours", lambda bench, ensemble: {"temperature": drawn})
     assert averages.temperature(bench).verdict is verdict
 
@@ -253,10 +249,12 @@ def glasses(density: float, count: int = 4) -> list[melt_quench.Made]:
 
 def test_glasses_of_two_programs_are_told_apart_by_their_density():
     """Spread 0.3 %, four seeds each: 0.2 % of combined error sees 3 % and not 0."""
-    potential = glass_potential()
-    same = melt_quench.compared(glasses(1.0), glasses(1.000001), potential)
+    measured = {
+        d: [melt_quench.measured(made, glass_potential()) for made in glasses(d)] for d in (1.0, 1.000001, 1.03)
+    }
+    same = melt_quench.judged(melt_quench.Both(measured[1.0], measured[1.000001]))
     assert same.verdict is Verdict.PASS, same.words
-    other = melt_quench.compared(glasses(1.0), glasses(1.03), potential)
+    other = melt_quench.judged(melt_quench.Both(measured[1.0], measured[1.03]))
     assert "density" in {check.quantity for check in other.checks if not check.passes}
     names = {check.quantity for check in same.checks}
     assert {"N4", "length of B-O", "g(r) peak of P-O", "energy of O-O", "error of the density"} <= names

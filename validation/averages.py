@@ -1,28 +1,32 @@
-"""Averages at constant temperature, and at constant temperature and pressure, from the same atoms.
+"""Averages at constant temperature, and at constant temperature and pressure, over replicas of one melt.
 
-A melt at 3000 K: it forgets the glass it starts as within some picoseconds (the potential energy still rose by 0.03 %
-from 3 to 6 ps), so that the means of two runs of twenty have errors that mean something. At 300 K they do not, as a
-glass stays where it is. NPT at 5 GPa, near the pressure of the melt at the density of the glass, so that nothing has
-to expand first. Errors: twenty blocks, each longer than the period of a Nose-Hoover thermostat of 0.1 ps, 2 pi
-tau/sqrt(2) = 0.44 ps: shorter ones take its swings for independent. Ten blocks were too few: the temperature of 855
-atoms over 9 ps is uncertain by 8 K (from 33 ps), which ten blocks once took for 4 K.
+A glass of the library is molten for some picoseconds, once; from there every replica of either program starts with
+velocities of its own. A replica is one sample: however slowly the network of a melt changes, both programs start from
+the same one, and the spread of the replicas is the error of their mean. Blocks of one long run are no such samples:
+they gave the potential energy, which drifts over picoseconds, half of its error. NPT at 5 GPa, near the pressure of the
+melt at the density of the glass, so that nothing has to expand first.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxglass.simulation.stage import Stage
 from validation.bench import Bench, Control
 from validation.lammps_protocols import TABLED, read_samples, stages_script
 from validation.sampled_run import SampledRun
-from validation.samples import heated, library_glass
-from validation.verdict import MOST_ERRORS, Check, Finding, blocked_mean, means_agree
+from validation.samples import Sample, heated, library_glass
+from validation.verdict import MOST_ERRORS, Check, Finding, mean_over_seeds, means_agree
 
 KELVIN, PRESSURE = 3000.0, 5.0  # K, GPa
 EVERY = 8  # steps: the kinetic energy forgets itself in about ten
+SETTLE_PS, AVERAGE_PS = 0.5, 1.5  # of a replica
+REPLICAS = 12  # of jaxglass
+THEIR_SEEDS = 100  # of LAMMPS: these and following, so that no velocities are used twice
 TOO_HOT = 1.01  # the negative control
 LARGEST_ERROR = 0.25e-2  # of the temperature: 1 % is then four errors
 UNITS = {"potential_energy": "eV", "pressure": "GPa", "density": "g/cm3", "temperature": "K"}
@@ -30,7 +34,7 @@ UNITS = {"potential_energy": "eV", "pressure": "GPa", "density": "g/cm3", "tempe
 
 def temperature(bench: Bench) -> Finding:
     """The kinetic temperature of jaxglass against the one that was asked for."""
-    mean = blocked_mean(_ours(bench, "nvt")["temperature"])
+    mean = mean_over_seeds(_ours(bench, "nvt")["temperature"])
     words = f"{mean.value:.1f} +- {mean.error:.1f} K, asked for {KELVIN:g} K"
     sigma = abs(mean.value - KELVIN) / mean.error
     return Finding(
@@ -51,48 +55,78 @@ def npt(bench: Bench) -> Finding:
     return _compared(bench, "npt", ("temperature", "potential_energy", "pressure", "density"))
 
 
-def of_lammps(ensemble: str) -> Callable[[Bench], Future]:
-    """What LAMMPS finds in the ensemble nvt or npt, started ahead."""
-    return lambda bench: bench.ahead(_theirs, ensemble)
+def of_lammps(ensemble: str) -> Callable[[Bench], list[Future]]:
+    """The replicas of LAMMPS in the ensemble nvt or npt, started ahead."""
+
+    def ahead(bench: Bench) -> list[Future]:
+        molten(bench)
+        return [bench.ahead(_theirs, ensemble, THEIR_SEEDS + k) for k in range(bench.sizes.replicas)]
+
+    return ahead
+
+
+def molten(bench: Bench) -> Sample:
+    """The melt from which every replica starts."""
+    glass, steps = library_glass(), _steps(bench.sizes.melt_ps)
+
+    def make() -> dict[str, np.ndarray]:
+        run = SampledRun(heated(glass, KELVIN, 1), "nvt", KELVIN)
+        run.sampled(steps, EVERY)
+        return {"fractional": np.asarray(run.system.fractional)}
+
+    found = bench.cache.arrays("melt", {"kelvin": KELVIN, "steps": steps}, make)
+    return replace(glass, system=replace(glass.system, fractional=jnp.asarray(found["fractional"])))
 
 
 def _compared(bench: Bench, ensemble: str, quantities: Sequence[str]) -> Finding:
     pending = of_lammps(ensemble)(bench)
-    ours, theirs = _ours(bench, ensemble), pending.result()
+    ours, theirs = _ours(bench, ensemble), [one.result() for one in pending]
     return Finding(
         tuple(
-            means_agree(name.replace("_", " "), UNITS[name], blocked_mean(ours[name]), blocked_mean(theirs[name]))
+            means_agree(
+                name.replace("_", " "),
+                UNITS[name],
+                mean_over_seeds(ours[name]),
+                mean_over_seeds([replica[name] for replica in theirs]),
+            )
             for name in quantities
         )
     )
 
 
-def _steps(bench: Bench) -> tuple[int, int]:
-    return round(1000 * bench.sizes.settle_ps), round(1000 * bench.sizes.average_ps)
-
-
 def _ours(bench: Bench, ensemble: str) -> dict[str, np.ndarray]:
+    """Mean of every quantity in each replica, (R,)."""
     kelvin = KELVIN * (TOO_HOT if bench.control is Control.TEMPERATURE else 1.0)
-    settle, average = _steps(bench)
+    melt = molten(bench)
 
     def make() -> dict[str, np.ndarray]:
-        run = SampledRun(heated(library_glass(), KELVIN, 1), ensemble, kelvin, PRESSURE)
-        run.sampled(settle, EVERY)
-        return run.sampled(average, EVERY)
+        run = SampledRun(melt, ensemble, kelvin, PRESSURE)
+        replicas = []
+        for seed in range(REPLICAS):
+            run.begin(heated(melt, KELVIN, seed).system)
+            run.sampled(_steps(SETTLE_PS), EVERY)
+            replicas.append(run.sampled(_steps(AVERAGE_PS), EVERY))
+        return {name: np.array([replica[name].mean() for replica in replicas]) for name in UNITS}
 
-    settings = {"ensemble": ensemble, "kelvin": kelvin, "settle": settle, "average": average, "every": EVERY}
-    return bench.cache.arrays(ensemble, settings | {"pressure": PRESSURE}, make)
+    settings = {"ensemble": ensemble, "kelvin": kelvin, "melt": bench.sizes.melt_ps, "pressure": PRESSURE}
+    settings |= {"replicas": REPLICAS, "settle": SETTLE_PS, "average": AVERAGE_PS, "every": EVERY}
+    return bench.cache.arrays(ensemble, settings, make)
 
 
-def _theirs(bench: Bench, ensemble: str) -> dict[str, np.ndarray]:
-    sample = heated(library_glass(), KELVIN, 2)
-    settle, average = _steps(bench)
+def _theirs(bench: Bench, ensemble: str, seed: int) -> dict[str, float]:
+    """The same of one replica of LAMMPS."""
+    sample = heated(molten(bench), KELVIN, seed)
     stages = [
-        Stage(name, ensemble, steps, (KELVIN, KELVIN), PRESSURE)
-        for name, steps in (("settle", settle), ("average", average))
+        Stage(name, ensemble, _steps(length), (KELVIN, KELVIN), PRESSURE)
+        for name, length in (("settle", SETTLE_PS), ("average", AVERAGE_PS))
     ]
 
     def script(folder: Path) -> list[str]:
         return stages_script(sample.potential, sample.system, stages, 1, folder, every=EVERY)
 
-    return read_samples(bench.cache.run(script, TABLED.suffix), "average")
+    found = read_samples(bench.cache.run(script, TABLED.suffix), "average")
+    return {name: float(found[name].mean()) for name in UNITS}
+
+
+def _steps(ps: float) -> int:
+    return round(1000 * ps)

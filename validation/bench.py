@@ -24,10 +24,11 @@ class Control(StrEnum):
 
 @dataclass(frozen=True)
 class Sizes:
-    """Lengths in ps of averages and of the drift; atoms, seeds and schedule of the melt-quench; copies of a glass."""
+    """Length of a melt (ps) and replicas of LAMMPS that start from it; length of the drift; copies of a glass; atoms,
+    seeds and schedule of the melt-quench."""
 
-    settle_ps: float
-    average_ps: float
+    melt_ps: float
+    replicas: int
     drift_ps: float
     copies: tuple[int, int, int]
     n_atoms: int
@@ -39,16 +40,12 @@ def _schedule(melt_ps: float, rate: float, nvt_ps: float, npt_ps: float) -> Melt
     return MeltQuench(2.3, 3000.0, 300.0, melt_ps, rate, nvt_ps, npt_ps, 0.0, "isotropic", 1.0, 0.1, 1.0)
 
 
-FAST, LAPTOP, PAPER = (
-    _schedule(1.5, 450.0, 0.5, 2.5),
-    _schedule(20.0, 50.0, 10.0, 10.0),
-    _schedule(200.0, 1.0, 100.0, 100.0),
-)
+FAST, PAPER = _schedule(1.5, 450.0, 0.5, 2.5), _schedule(200.0, 1.0, 100.0, 100.0)
 SIZES = {
-    "ci": Sizes(3.0, 18.0, 1.5, (2, 1, 1), 651, 4, FAST),
-    "quick": Sizes(4.0, 18.0, 4.0, (2, 1, 1), 651, 12, FAST),
-    "full": Sizes(4.0, 40.0, 10.0, (2, 2, 2), 870, 8, LAPTOP),
-    "paper": Sizes(3.0, 18.0, 1.5, (2, 1, 1), 9720, 4, PAPER),
+    "ci": Sizes(4.0, 6, 1.5, (2, 1, 1), 651, 4, FAST),
+    "quick": Sizes(4.0, 12, 4.0, (2, 1, 1), 651, 4, FAST),
+    "full": Sizes(8.0, 24, 10.0, (2, 2, 2), 651, 32, FAST),
+    "paper": Sizes(4.0, 6, 1.5, (2, 1, 1), 9720, 4, PAPER),
 }
 
 

@@ -12,7 +12,8 @@ from validation.bench import LEVELS, Bench, Control
 from validation.verdict import MOST_ERRORS, Finding
 
 THREE = f"{MOST_ERRORS:g} combined standard errors"
-CHANCE = "three errors of the means of some ten seeds or blocks are passed by chance once in a hundred comparisons"
+CHANCE = "three errors of the means of some ten seeds or replicas are passed by chance once in a hundred comparisons"
+QUENCHED = "density, N4, coordination, bond lengths, peaks of g(r), energies"
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,9 @@ COMPARISONS = (
     ),
     Comparison(
         "NVT averages",
-        "temperature, potential energy and pressure of a melt at 3000 K, from the same atoms",
+        "temperature, potential energy and pressure of replicas of a melt at 3000 K",
         THREE,
-        CHANCE + "; errors by twenty blocks, longer than the melt remembers and the thermostat swings",
+        CHANCE + "; replicas start from one melt with velocities of their own",
         "ci",
         averages.nvt,
         ahead=averages.of_lammps("nvt"),
@@ -142,20 +143,28 @@ COMPARISONS = (
         "NPT averages",
         "the same with the density, at 3000 K and 5 GPa",
         THREE,
-        CHANCE + "; errors by twenty blocks, longer than the melt remembers and the thermostat swings",
+        CHANCE + "; replicas start from one melt with velocities of their own",
         "quick",
         averages.npt,
         ahead=averages.of_lammps("npt"),
     ),
     Comparison(
         "melt-quench",
-        "38LiBP, equal size and schedule, seeds of their own: density, N4, coordination, bond lengths, peaks of g(r), "
-        "energies",
+        f"38LiBP, equal size and schedule, seeds of their own, few of them: {QUENCHED}",
+        THREE,
+        CHANCE,
+        "quick",
+        melt_quench.few_seeds,
+        ahead=melt_quench.of_lammps,
+    ),
+    Comparison(
+        "melt-quench, many",
+        "the same with so many seeds that 1 % of density is seen (validation.melt_quench)",
         f"{THREE}; combined error of the density {100 * melt_quench.DENSITY_ERROR:.2g} %",
         CHANCE + "; with that error 1 % of density is three of them and fails",
-        "quick",
-        melt_quench.melt_and_quench,
-        ahead=melt_quench.of_lammps,
+        "full",
+        melt_quench.many_seeds,
+        kept.kept_melt_quench,
     ),
     Comparison(
         "elastic constants",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from validation import drift, lammps_diffusion, mechanics_lammps
+from validation import drift, lammps_diffusion, mechanics_lammps, melt_quench
 from validation.bench import Bench
 from validation.verdict import Check, Finding, Mean, means_agree, pairs_agree, unlike
 
@@ -50,6 +50,14 @@ def run_mechanics(name: str) -> Callable[[Bench], Finding]:
         return mechanics_finding(name, mechanics_lammps.COMPARISONS[name](folder))
 
     return run
+
+
+def kept_melt_quench() -> Finding:
+    """`melt_quench.json`."""
+    found = melt_quench.kept()
+    if not found:
+        return unlike("no result kept yet; level=full makes it")
+    return melt_quench.judged(melt_quench.Both(found["jaxglass"], found["lammps"]), found["date"])
 
 
 def kept_diffusion() -> Finding:

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 KEPT = tuple(
     f"{name}.json"
     for name in (
-        *("trends", "mechanics", "diffusion", "mechanics_lammps", "lammps_diffusion", "drift"),
+        *("trends", "mechanics", "diffusion", "mechanics_lammps", "lammps_diffusion", "melt_quench", "drift"),
         *("accuracy", "boron_rule"),
     )
 )

@@ -37,6 +37,11 @@ class SampledRun(TimedRun):
         plan = make_plan(cell, charges, sample.potential.cutoff, accuracy, precision, volume_margin=1.3)
         super().__init__(plan, sample.potential, start(system), kelvin, ensemble)
         self.control = control_of(Stage("sampled", ensemble, 1, (kelvin, kelvin), pressure))
+        self.begin(system)
+
+    def begin(self, system: System) -> None:
+        """Start again from other positions and momenta of the same atoms, with the lists and pace of before."""
+        self.state = start(system)
         self._samples(1, 1)  # the step without length, which finds the forces
 
     @property

@@ -91,13 +91,6 @@ def mean_over_seeds(values: Sequence[float] | np.ndarray) -> Mean:
     return Mean(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
-def blocked_mean(series: np.ndarray, blocks: int = 20) -> Mean:
-    """Mean of a correlated series (F,), its error from the means of `blocks` equal pieces."""
-    size = len(series) // blocks
-    pieces = np.asarray(series, float)[len(series) - size * blocks :].reshape(blocks, size).mean(1)
-    return mean_over_seeds(pieces)
-
-
 def means_agree(quantity: str, unit: str, ours: Mean, theirs: Mean) -> Check:
     """Two independent means within `MOST_ERRORS` combined standard errors."""
     combined = float(np.hypot(ours.error, theirs.error))
