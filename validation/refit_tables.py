@@ -15,7 +15,7 @@ from validation.report import markdown_table
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "refit.md"
-METHODS = {"adam": "Adam, whitened", "lbfgs": "L-BFGS", "random": "random search"}
+METHODS = {"adam": "Adam, whitened", "random": "random search"}
 
 
 def read(name: str) -> dict[str, Any]:
