@@ -63,7 +63,7 @@ def test_thermal_tangents_of_a_glass_are_differences_with_the_noise_kept(smooth)
     assert np.all(np.asarray(found.growth) < 20)
 
     def off(h: float) -> float:
-        up, down = (run(jnp.full(1, end))[0] for end in (h, -h))
+        up, down = (run(jnp.array([end]))[0] for end in (h, -h))
         return relative(found.tangent[0], (up - down) / (2 * h))
 
     if smooth:
