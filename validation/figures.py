@@ -1,4 +1,4 @@
-"""Figures of the report: how near every check comes to its limit, and the trends of the paper with their error bars."""
+"""Figures of the report: how near every check comes to its limit; the trends of the paper with their error bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxglass.report.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, VERMILLION, WIDTH
-from validation.paper import Measured, Outcome, paper_lines
+from validation.paper import MADE_BY, Measured, Outcome, paper_lines
 from validation.suite import Outcome as Run
 
 COLORS = {
@@ -28,13 +28,23 @@ class Drawn:
     caption: str
 
 
+TOPICS = {  # kept results with a figure of their own
+    "trends.json": "Structure and topology",
+    "mechanics.json": "Mechanics",
+    "diffusion.json": "Transport",
+}
+COLUMNS = 3
+
+
 def draw(run: Run, folder: Path) -> list[Drawn]:
     """All figures that have something to show."""
     import matplotlib as mpl
 
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        return [d for d in (_limits(run, folder / "limits.png"), _trends(folder / "trends.png")) if d]
+        found = [_limits(run, folder / "limits.png")]
+        found += [_trends(kept, title, folder / f"{Path(kept).stem}.png") for kept, title in TOPICS.items()]
+    return [drawn for drawn in found if drawn]
 
 
 def _limits(run: Run, path: Path) -> Drawn | None:
@@ -61,15 +71,15 @@ def _limits(run: Run, path: Path) -> Drawn | None:
     return Drawn(path, "Beside LAMMPS", caption)
 
 
-def _trends(path: Path) -> Drawn | None:
+def _trends(kept: str, title: str, path: Path) -> Drawn | None:
     from matplotlib.figure import Figure
 
-    trends = list({t.name: t for line in paper_lines() for t in line.trends if t.values}.values())
+    trends = list({t.name: t for line in paper_lines() for t in line.trends if t.values and t.source == kept}.values())
     if not trends:
         return None
-    rows = -(-len(trends) // 3)
-    figure = Figure(figsize=(WIDTH * 1.8, 2.1 * rows))
-    panels: Sequence = figure.subplots(rows, 3, squeeze=False).ravel()
+    rows = -(-len(trends) // COLUMNS)
+    figure = Figure(figsize=(WIDTH * 1.5, 1.9 * rows))
+    panels: Sequence = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for panel, trend in zip(panels, trends, strict=False):
         _trend(panel, trend)
     for panel in panels[len(trends) :]:
@@ -77,16 +87,17 @@ def _trends(path: Path) -> Drawn | None:
     figure.supxlabel("Li₂O (mol %)")
     figure.savefig(path, metadata={"Software": None})
     caption = (
-        "Means and standard errors over seeds of the glass library. Green: the paper's trend is reproduced, "
-        "red: it is not, orange: not resolved at two standard errors, grey: the paper states none."
+        f"Means and standard errors over seeds of the glass library (python -m validation.{MADE_BY[kept]}). Green: the "
+        "paper's trend is reproduced, red: it is not, orange: not resolved at two standard errors, grey: the paper "
+        "states none."
     )
-    return Drawn(path, "Trends with lithium", caption)
+    return Drawn(path, f"{title} against lithium", caption)
 
 
 def _trend(panel, trend: Measured) -> None:
     li2o, mean, error = zip(*trend.values, strict=True)
     bars = [0.0 if e is None else e for e in error]
     panel.errorbar(li2o, mean, yerr=bars, fmt="o-", ms=4, capsize=3, lw=1, color=COLORS.get(trend.outcome, GREY))
-    unit = "" if trend.unit == "1" else f" ({trend.unit})"
-    panel.set_title(trend.name + unit, fontsize=8)
+    unit = "" if trend.unit == "1" else f"\n({trend.unit})"
+    panel.set_title(trend.name.replace("_", " ") + unit, fontsize=9)
     panel.tick_params(labelsize=8)

@@ -15,7 +15,7 @@ from validation.cache import source_hash
 from validation.figures import Drawn, draw
 from validation.paper import Line, paper_lines
 from validation.suite import Outcome
-from validation.verdict import Verdict
+from validation.verdict import Finding, Verdict, share
 
 FOLDER = Path(__file__).parent
 KEPT = tuple(
@@ -53,11 +53,28 @@ class Contents:
 
     @property
     def verdicts(self) -> list[tuple[str, ...]]:
-        """Rows: comparison, verdict, what was found, tolerance, reason."""
+        """Rows on one screen: comparison, verdict, number of checks, and what is nearest to its limit."""
         rows = [
             (
                 one.comparison.name,
                 MARK[one.finding.verdict] + (f", kept {one.finding.kept}" if one.finding.kept else ""),
+                *_nearest(one.finding),
+            )
+            for one in self.outcome.judged
+        ]
+        controls = [
+            (f"control: {one.control} wrong", "caught" if one.caught else "NOT CAUGHT", *_nearest(one.finding))
+            for one in self.outcome.controls
+        ]
+        return rows + controls
+
+    @property
+    def details(self) -> list[tuple[str, ...]]:
+        """Rows: comparison, what is compared, what was found, tolerance, reason."""
+        rows = [
+            (
+                one.comparison.name,
+                one.comparison.what,
                 one.finding.words,
                 one.comparison.tolerance,
                 one.comparison.reason,
@@ -67,7 +84,7 @@ class Contents:
         controls = [
             (
                 f"control: {one.control} wrong",
-                "caught" if one.caught else "NOT CAUGHT",
+                f"{one.comparison.name}, jaxglass with a wrong value",
                 one.finding.words,
                 f"{one.comparison.name} must fail",
                 "a comparison that cannot fail says nothing",
@@ -100,8 +117,17 @@ class Contents:
         return [*known.items(), ("sources of jaxglass", source_hash()), *files.items()]
 
 
-VERDICTS = ("Comparison", "Verdict", "Nearest to its limit", "Tolerance", "Reason, written beforehand")
+VERDICTS = ("Comparison", "Verdict", "Checks", "Nearest to its limit", "Share of the limit")
+DETAILS = ("Comparison", "What is compared", "Nearest to its limit", "Tolerance", "Reason, written beforehand")
 PAPER = ("Item", "Content", "jaxglass computes", "Ours", "Decided by; paper", "Experiment", "Verdict")
+
+
+def _nearest(finding: Finding) -> tuple[str, str, str]:
+    """How many checks there are, the one that is nearest to its limit, and the share of the limit it comes to."""
+    worst = finding.worst
+    if worst is None:
+        return "", finding.words, ""
+    return str(len(finding.checks)), worst.quantity, f"{share(worst):.3g}"
 
 
 def write_report(bench: Bench, outcome: Outcome, folder: Path) -> Path:
@@ -118,12 +144,13 @@ def html(contents: Contents) -> str:
     """The page; nothing is fetched."""
     body = [
         figures((d.path, d.title, d.caption) for d in contents.drawn),
-        section("Verdicts", _wide(VERDICTS, contents.verdicts)),
+        section("Verdicts", table(VERDICTS, contents.verdicts)),
         section("The paper, line by line", f'<p class="muted">{NUMBERS}</p>' + _wide(PAPER, contents.paper)),
         *(
             section(title, f'<p class="muted">{about}</p>' + _wide(head, rows))
             for title, about, head, rows in potential()
         ),
+        section("What was compared and why it may differ", _wide(DETAILS, contents.details)),
         section("Versions and hashes", table(("What", "Which"), contents.hashes)),
     ]
     return page("Validation of jaxglass", contents.sentence, "".join(body))
@@ -185,6 +212,7 @@ def markdown(contents: Contents) -> str:
         "## Verdicts\n\n" + markdown_table(VERDICTS, contents.verdicts),
         f"## The paper, line by line\n\n{NUMBERS}\n\n" + markdown_table(PAPER, contents.paper),
         *(f"## {title}\n\n{about}\n\n" + markdown_table(head, rows) for title, about, head, rows in potential()),
+        "## What was compared and why it may differ\n\n" + markdown_table(DETAILS, contents.details),
         "## Versions and hashes\n\n" + markdown_table(("What", "Which"), contents.hashes),
     ]
     return "\n\n".join(parts) + "\n"

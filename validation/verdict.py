@@ -51,7 +51,7 @@ class Finding:
     @property
     def worst(self) -> Check | None:
         """The check that is nearest to its limit or farthest beyond it."""
-        return max(self.checks, key=_share) if self.checks else None
+        return max(self.checks, key=share) if self.checks else None
 
     @property
     def words(self) -> str:
@@ -65,8 +65,8 @@ class Finding:
         return told + limit + (f"; {worst.words}" if worst.words else "")
 
 
-def _share(check: Check) -> float:
-    """Of what is allowed; where nothing is, any difference is beyond it."""
+def share(check: Check) -> float:
+    """Of its limit that a difference comes to; where nothing is allowed, any difference is beyond it."""
     if not np.isfinite(check.difference) or (check.allowed == 0 and check.difference > 0):
         return np.inf
     return check.difference / check.allowed if check.allowed else 0.0
