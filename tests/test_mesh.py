@@ -10,20 +10,23 @@ from scipy.interpolate import BSpline
 from systems import (
     crystal,
     force_differences,
+    glass_potential,
     ionic,
     lattice,
     random_ions,
     relative,
     rms,
     screened_forces,
+    stored_glass,
     strain_differences,
     within,
 )
 
 from jaxglass.engine import ewald
 from jaxglass.engine.energy import evaluate
+from jaxglass.engine.ewald import real_space_alpha
 from jaxglass.engine.mesh import Mesh, influence_weights, mesh_forces, rms_force_error, spline_weights
-from jaxglass.engine.plan import make_plan
+from jaxglass.engine.plan import ALPHA_STEP, make_plan
 from jaxglass.units import COULOMB
 
 MESH = Mesh((20, 18, 15), 5, 0.6)
@@ -168,3 +171,17 @@ def test_the_error_estimate_is_the_measured_error(ions_122, shape):
     exact = -np.asarray(gradient) @ np.linalg.inv(cell).T
     measured = rms(np.asarray(reciprocal(mesh, charges, fractional, cell).forces) - exact)
     assert 0.6 < rms_force_error(mesh, charges, cell) / measured < 1.6
+
+
+def test_cells_nearly_alike_share_one_program():
+    """Plans are static: with an alpha of its own every step of a relaxing cell would be compiled for."""
+    glass = stored_glass().glass
+    charges = np.asarray(glass_potential().charges)[glass.species]
+    scales = np.linspace(0.998, 1.002, 21)
+    exact = [real_space_alpha(8.0, 0.55e-5 * COULOMB, charges, abs(np.linalg.det(s * glass.cell))) for s in scales]
+    plans = [make_plan(s * glass.cell, charges, 8.0) for s in scales]
+    assert len({plan.mesh.alpha for plan in plans}) <= 2
+    assert len(set(plans)) <= 4
+    for scale, alpha, plan in zip(scales, exact, plans, strict=True):
+        assert alpha <= plan.mesh.alpha <= alpha + ALPHA_STEP, "rounded up: no less accurate in real space"
+        assert plan.largest_volume >= abs(np.linalg.det(scale * glass.cell))

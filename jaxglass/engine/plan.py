@@ -25,6 +25,8 @@ CHUNK = 8  # neighbour rows per fused pass of the kernel
 DEPTH = 3  # grid cells that a list reaches on each side of an atom's own
 WINDOW = 32  # candidates looked at together: the bits of a word
 LARGEST_SKIN = 0.9  # A, that lists are planned for
+ALPHA_STEP = 1 / 256  # 1/A, and
+VOLUME_STEP = 1 / 64  # octaves, to which alpha and largest volume are rounded up: cells nearly alike share programs
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,11 @@ def make_plan(
     coulomb_cutoff = coulomb_cutoff or cutoff
     largest = cell * volume_margin ** (1 / 3)
     alpha = real_space_alpha(coulomb_cutoff, 0.55 * target, charges, abs(np.linalg.det(cell)))
+    alpha = ALPHA_STEP * math.ceil(alpha / ALPHA_STEP)
     mesh = choose_mesh(largest, charges, alpha, 0.7 * target)
     orthorhombic = bool(np.allclose(cell, np.diag(np.diag(cell)), atol=1e-12 * np.abs(cell).max()))
     volume = float(abs(np.linalg.det(cell))) * volume_margin * 1.01
+    volume = 2 ** (VOLUME_STEP * math.ceil(math.log2(volume) / VOLUME_STEP))
     plan = Plan(cutoff, coulomb_cutoff, mesh, Lists((1, 1, 1), 0, 0), orthorhombic, precision, accuracy, volume, shards)
     return replace(plan, lists=choose_lists(plan, cell, len(charges)))
 
