@@ -21,7 +21,7 @@ from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.basin import Shown, _bonded, changed_bonds
 from jaxglass.refit.cost import cost_and_noise
 from jaxglass.refit.export import potential_file
-from jaxglass.refit.fit import at_rest_under, model
+from jaxglass.refit.fit import at_rest_under, descend, model
 from jaxglass.refit.iteration import best_of, iteration_from, read_iterations
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
@@ -29,6 +29,7 @@ from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit
 from jaxglass.refit.parameters import check_splice, moved, parameters
 from jaxglass.refit.profile import profile
 from jaxglass.refit.sampling import Sample, Start, jittered
+from jaxglass.refit.setup import optimiser
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import information
 from jaxglass.response.zero_pressure import settle
@@ -105,6 +106,15 @@ def test_a_refit_that_has_ended_stays_as_it_is(refitted):
     problem, done, _ = refitted
     again = refit(problem, lambda words: pytest.fail(f"nothing was left to do: {words}"))
     assert [one.cost for one in again] == [one.cost for one in done]
+
+
+@pytest.mark.parametrize("name", ["lm", "adam", "lbfgs"])
+def test_every_optimiser_goes_down(refitted, name):
+    """Five steps with what the settings have as radius and learning rate."""
+    problem, z, costs = refitted[0], np.zeros(len(TRUTH)), []
+    groups = grouped(problem, quenched(problem, problem.starts, z, "000"), problem.targets, z)
+    descend(MOVING, groups, z, optimiser(name, 1.0, 0.1), 5, lambda progress: costs.append(progress.cost))
+    assert min(costs) < 0.3 * costs[0]
 
 
 def test_a_potential_that_makes_no_glasses_is_refused_and_a_quarter_of_the_way_tried(tmp_path):

@@ -83,7 +83,7 @@ def prepare(config: Config, folder: Path) -> Prepared:
         starts=starts,
         quench=quench,
         rest_plan=rest,
-        optimiser=_optimiser(settings),
+        optimiser=optimiser(settings.optimiser, settings.radius, settings.learning_rate),
         folder=folder,
         **{key: getattr(settings, key) for key in _COPIED},
     )
@@ -106,12 +106,15 @@ def check_parameters(moving: Sequence[Parameter], elements: Sequence[str], poten
 _COPIED = ("estimator", "outer_steps", "inner_steps", "resting", "topology_quenches", "topology_every", "jitter")
 
 
-def _optimiser(settings: RefitSettings) -> optax.GradientTransformationExtraArgs:
-    if settings.optimiser == "lm":
-        return levenberg_marquardt(settings.radius)
-    if settings.optimiser == "adam":
-        return optax.with_extra_args_support(optax.adam(settings.learning_rate))
-    return optax.with_extra_args_support(optax.chain(optax.scale_by_lbfgs(), optax.scale(-settings.learning_rate)))
+def optimiser(name: str, radius: float, learning_rate: float) -> optax.GradientTransformationExtraArgs:
+    """lm with its first trust `radius`, lbfgs with steps no longer than it, adam with a `learning_rate`: all in widths
+    of the priors."""
+    if name == "lm":
+        return levenberg_marquardt(radius)
+    if name == "adam":
+        return optax.with_extra_args_support(optax.adam(learning_rate))
+    steps = optax.scale_by_lbfgs(), optax.scale(-1.0), optax.clip_by_global_norm(radius)
+    return optax.with_extra_args_support(optax.chain(*steps))
 
 
 def _starts(config: Config, settings: RefitSettings, potential: Mapping[str, Any]) -> tuple[Start, ...]:
