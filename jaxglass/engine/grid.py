@@ -63,20 +63,26 @@ def runs_of_cells(plan: Plan, grid: Grid, reach: Array, spacing: Array) -> Runs:
     columns = grid.start[:-1].reshape(gx, gy, length)
     columns = jnp.concatenate([columns, grid.start[length::length].reshape(gx, gy, 1)], axis=2)
 
-    def of_column(height: Array, x: int, y: int) -> tuple[Array, Array]:
-        there = jnp.roll(columns, (-x, -y), (0, 1))
+    dx, dy, dz = grid.depth
+    wrapped = jnp.pad(columns, [(dx, dx), (dy, dy), (0, 0)], mode="wrap")
+
+    def of_column(column: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        x, y, height = column
         within = jnp.maximum(height, 0)
         first, end = (
-            jax.lax.dynamic_slice_in_dim(there, grid.depth[2] + beyond, gz, 2) for beyond in (-within, within + 1)
+            jax.lax.dynamic_slice(wrapped, (x, y, dz + beyond), (gx, gy, gz)).reshape(-1)
+            for beyond in (-within, within + 1)
         )
-        return first.reshape(-1), jnp.where(height < 0, 0, end - first).reshape(-1)
+        return first, jnp.where(height < 0, 0, end - first)
 
-    found = [
-        of_column(height[x + grid.depth[0], y + grid.depth[1]], x, y)
-        for x in range(-grid.depth[0], grid.depth[0] + 1)
-        for y in range(-grid.depth[1], grid.depth[1] + 1)
-    ]
-    return Runs(*(jnp.stack(part, axis=1) for part in zip(*found, strict=True)))
+    x, y = jnp.meshgrid(*(jnp.arange(2 * d + 1, dtype=jnp.int32) for d in (dx, dy)), indexing="ij")
+    # a loop over the columns: written out they took the compiler as long as all the rest
+    found = jax.lax.platform_dependent(
+        (x.ravel(), y.ravel(), height.ravel()),
+        cpu=lambda every: jax.lax.map(of_column, every),
+        default=jax.vmap(of_column),
+    )
+    return Runs(*(part.T for part in found))
 
 
 def _heights(plan: Plan, grid: Grid, offsets: list[Array], reach: Array, spacing: Array) -> Array:
