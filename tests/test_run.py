@@ -115,7 +115,9 @@ def test_kills_at_random_times_change_nothing(undisturbed, tmp_path, environment
     assert kills >= runs
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, pytest.param(signal.SIGUSR2, marks=pytest.mark.slow)]
+)
 def test_signal_writes_a_checkpoint_and_says_so(tmp_path, environment, number):
     child = start_child(tmp_path, environment, pause=0.3)
     wait_for_checkpoint(tmp_path, 60, child)

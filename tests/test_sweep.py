@@ -225,7 +225,7 @@ def sweep_in_background(tmp_path: Path, *arguments: str) -> "subprocess.Popen[st
     return subprocess.Popen(command, cwd=tmp_path, env=known, stdout=pipe, stderr=pipe, text=True)
 
 
-@pytest.mark.parametrize("launcher", ["basic", "local"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("local", marks=pytest.mark.slow)])
 def test_a_stopped_sweep_stops_its_jobs_and_continues(jaxglass, tmp_path, launcher):
     """SIGTERM while the first job reads a long file: it is preempted, the others do not begin, the command exits 75."""
     if not installed(launcher):
