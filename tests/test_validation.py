@@ -22,7 +22,7 @@ from validation.comparisons import COMPARISONS, Comparison
 from validation.report import write_report
 from validation.samples import Sample
 from validation.suite import run_suite
-from validation.verdict import Check, Finding, Mean, Verdict, mean_over_seeds, means_agree, pairs_agree, unlike
+from validation.verdict import Check, Finding, Mean, Verdict, as_rare, mean_over_seeds, means_agree, pairs_agree, unlike
 
 NEEDS_LAMMPS = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 PASSES, FAILS = Check("x", 0.5, 1.0, "A"), Check("x", 2.0, 1.0, "A")
@@ -112,6 +112,16 @@ def test_means_agree_within_three_combined_errors():
     assert means_agree("x", "A", ours, theirs).passes
     assert not means_agree("x", "A", ours, Mean(2.6, 0.4)).passes
     assert not means_agree("x", "A", Mean(1.0, 0.0), Mean(1.1, 0.0)).passes
+
+
+def test_few_samples_may_lie_more_of_their_errors_apart():
+    """Means of four against four of one normal distribution: beyond the limit as seldom as 3 sigma, 0.27 %."""
+    drawn = np.random.default_rng(3).normal(size=(20_000, 2, 4))
+    error = np.hypot(*(drawn.std(2, ddof=1) / 2).T)
+    apart = np.abs(drawn.mean(2) @ [1, -1]) / error
+    assert np.mean(apart > as_rare(8)) == pytest.approx(0.0027, abs=0.0012)
+    assert np.mean(apart > 3) > 0.015
+    assert as_rare(10_000) == pytest.approx(3, abs=1e-3)
 
 
 def test_pairs_agree_where_their_differences_scatter_about_nothing():

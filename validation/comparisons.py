@@ -151,8 +151,9 @@ COMPARISONS = (
     Comparison(
         "melt-quench",
         f"38LiBP, equal size and schedule, seeds of their own, few of them: {QUENCHED}",
-        THREE,
-        CHANCE,
+        "as many combined standard errors as are passed by chance as seldom as three known ones (Student's t; 4.9 for "
+        "four seeds each)",
+        "the spread of four seeds is no sharp error: three of them would fail one comparison in 40 by chance",
         "quick",
         melt_quench.few_seeds,
         ahead=melt_quench.of_lammps,
