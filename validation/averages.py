@@ -1,10 +1,11 @@
 """Averages at constant temperature, and at constant temperature and pressure, over replicas of one melt.
 
-A glass of the library is molten for some picoseconds, once; from there every replica of either program starts with
-velocities of its own. A replica is one sample: however slowly the network of a melt changes, both programs start from
-the same one, and the spread of the replicas is the error of their mean. Blocks of one long run are no such samples:
-they gave the potential energy, which drifts over picoseconds, half of its error. NPT at 5 GPa, near the pressure of the
-melt at the density of the glass, so that nothing has to expand first.
+A glass of the library is molten for some picoseconds, once; from there replicas start, each with velocities of its own
+and these the same in both programs. A pair of replicas is one sample: the same for a third of a picosecond, then two of
+the futures of one start. What differs from start to start drops out, however slowly the network of a melt changes, and
+the spread of the differences is their error. Blocks of one long run are no such samples: they gave the potential
+energy, which drifts over picoseconds, half of its error. NPT at 5 GPa, near the pressure of the melt at the density of
+the glass, so that nothing has to expand first.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +21,12 @@ from validation.bench import Bench, Control
 from validation.lammps_protocols import TABLED, read_samples, stages_script
 from validation.sampled_run import SampledRun
 from validation.samples import Sample, heated, library_glass
-from validation.verdict import MOST_ERRORS, Check, Finding, mean_over_seeds, means_agree
+from validation.verdict import MOST_ERRORS, Check, Finding, as_rare, mean_over_seeds, pairs_agree
 
 KELVIN, PRESSURE = 3000.0, 5.0  # K, GPa
 EVERY = 8  # steps: the kinetic energy forgets itself in about ten
 SETTLE_PS, AVERAGE_PS = 0.5, 1.5  # of a replica
 REPLICAS = 12  # of jaxglass
-THEIR_SEEDS = 100  # of LAMMPS: these and following, so that no velocities are used twice
 TOO_HOT = 1.01  # the negative control
 LARGEST_ERROR = 0.25e-2  # of the temperature: 1 % is then four errors
 UNITS = {"potential_energy": "eV", "pressure": "GPa", "density": "g/cm3", "temperature": "K"}
@@ -60,7 +60,7 @@ def of_lammps(ensemble: str) -> Callable[[Bench], list[Future]]:
 
     def ahead(bench: Bench) -> list[Future]:
         molten(bench)
-        return [bench.ahead(_theirs, ensemble, THEIR_SEEDS + k) for k in range(bench.sizes.replicas)]
+        return [bench.ahead(_theirs, ensemble, seed) for seed in range(bench.sizes.replicas)]
 
     return ahead
 
@@ -81,13 +81,15 @@ def molten(bench: Bench) -> Sample:
 def _compared(bench: Bench, ensemble: str, quantities: Sequence[str]) -> Finding:
     pending = of_lammps(ensemble)(bench)
     ours, theirs = _ours(bench, ensemble), [one.result() for one in pending]
+    count = len(theirs)
     return Finding(
         tuple(
-            means_agree(
+            pairs_agree(
                 name.replace("_", " "),
                 UNITS[name],
-                mean_over_seeds(ours[name]),
-                mean_over_seeds([replica[name] for replica in theirs]),
+                ours[name][:count],
+                [replica[name] for replica in theirs],
+                as_rare(count - 1),
             )
             for name in quantities
         )

@@ -13,6 +13,7 @@ from validation.verdict import MOST_ERRORS, Finding
 
 THREE = f"{MOST_ERRORS:g} combined standard errors"
 CHANCE = "three errors of the means of some ten seeds or replicas are passed by chance once in a hundred comparisons"
+RARE = "as many standard errors as are passed by chance as seldom as three known ones (Student's t)"
 QUENCHED = "density, N4, coordination, bond lengths, peaks of g(r), energies"
 
 
@@ -124,8 +125,8 @@ COMPARISONS = (
     Comparison(
         "NVT averages",
         "temperature, potential energy and pressure of replicas of a melt at 3000 K",
-        THREE,
-        CHANCE + "; replicas start from one melt with velocities of their own",
+        RARE,
+        "replicas start from one melt with the same velocities in both programs; the spread of so few is no sharp error",
         "ci",
         averages.nvt,
         ahead=averages.of_lammps("nvt"),
@@ -142,8 +143,8 @@ COMPARISONS = (
     Comparison(
         "NPT averages",
         "the same with the density, at 3000 K and 5 GPa",
-        THREE,
-        CHANCE + "; replicas start from one melt with velocities of their own",
+        RARE,
+        "replicas start from one melt with the same velocities in both programs; the spread of so few is no sharp error",
         "quick",
         averages.npt,
         ahead=averages.of_lammps("npt"),
@@ -151,8 +152,7 @@ COMPARISONS = (
     Comparison(
         "melt-quench",
         f"38LiBP, equal size and schedule, seeds of their own, few of them: {QUENCHED}",
-        "as many combined standard errors as are passed by chance as seldom as three known ones (Student's t; 4.9 for "
-        "four seeds each)",
+        RARE,
         "the spread of four seeds is no sharp error: three of them would fail one comparison in 40 by chance",
         "quick",
         melt_quench.few_seeds,

@@ -92,10 +92,10 @@ def mean_over_seeds(values: Sequence[float] | np.ndarray) -> Mean:
     return Mean(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
-def as_rare(samples: int) -> float:
-    """How many standard errors two means of so many `samples` in all pass by chance as seldom as `MOST_ERRORS` that are
-    known exactly: Student's t."""
-    return float(stats.t.isf(stats.norm.sf(MOST_ERRORS), samples - 2))
+def as_rare(freedom: int) -> float:
+    """How many standard errors, known with `freedom` degrees of freedom, are passed by chance as seldom as
+    `MOST_ERRORS` that are known exactly: Student's t."""
+    return float(stats.t.isf(stats.norm.sf(MOST_ERRORS), freedom))
 
 
 def means_agree(quantity: str, unit: str, ours: Mean, theirs: Mean, allowed: float = MOST_ERRORS) -> Check:
@@ -107,10 +107,12 @@ def means_agree(quantity: str, unit: str, ours: Mean, theirs: Mean, allowed: flo
     return Check(quantity, float(sigma), allowed, "combined standard errors", words)
 
 
-def pairs_agree(quantity: str, unit: str, ours: Sequence[float], theirs: Sequence[float]) -> Check:
-    """Values (S,) of the same starts by both programs: their mean difference within `MOST_ERRORS` of its errors. What
+def pairs_agree(
+    quantity: str, unit: str, ours: Sequence[float], theirs: Sequence[float], allowed: float = MOST_ERRORS
+) -> Check:
+    """Values (S,) of the same starts by both programs: their mean difference within `allowed` of its errors. What
     differs from start to start drops out."""
     apart = mean_over_seeds(np.asarray(ours) - np.asarray(theirs))
-    words = f"jaxglass minus LAMMPS {apart.value:.2g} +- {apart.error:.2g} {unit}, {np.mean(theirs):.3g} in LAMMPS"
+    words = f"jaxglass minus LAMMPS {apart.value:.2g} +- {apart.error:.2g} {unit}, {np.mean(theirs):.6g} in LAMMPS"
     sigma = abs(apart.value) / apart.error if apart.error > 0 else (0.0 if apart.value == 0 else np.inf)
-    return Check(quantity, float(sigma), MOST_ERRORS, "standard errors", words)
+    return Check(quantity, float(sigma), allowed, "standard errors", words)
