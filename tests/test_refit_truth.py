@@ -32,7 +32,7 @@ from jaxglass.response.zero_pressure import settle
 
 FEMTOSECOND, STEPS = 1e-3, 700
 SMALL, LARGE = 1e-5, 1e-3  # differences of z; within the large one pairs leave the cutoff, and Coulomb's end shows
-ACCURACY = 1e-6  # relative, of Coulomb forces: what is left of them jumps where a pair leaves
+ACCURACY = 1e-7  # relative, of Coulomb forces: what is left of them jumps where a pair leaves
 
 
 @pytest.mark.parametrize("smooth", [True, False], ids=["smooth cutoff", "sharp cutoff"])
