@@ -9,6 +9,7 @@ import numpy as np
 from jaxglass.report.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, VERMILLION, WIDTH
 from validation.paper import MADE_BY, Measured, Outcome, paper_lines
 from validation.suite import Outcome as Run
+from validation.verdict import share
 
 COLORS = {
     Outcome.REPRODUCED: GREEN,
@@ -57,7 +58,7 @@ def _limits(run: Run, path: Path) -> Drawn | None:
     figure = Figure(figsize=(WIDTH * 1.5, 0.8 + 0.34 * len(rows)))
     axes = figure.subplots()
     for y, (_, checks, color) in enumerate(rows):
-        shares = [c.difference / c.allowed if c.allowed else float(c.difference > 0) for c in checks]
+        shares = [share(check) for check in checks]
         axes.plot(np.clip(shares, SMALLEST, LARGEST), [y] * len(shares), "o", color=color, ms=5, alpha=0.7)
     axes.axvline(1.0, color=GREY, lw=1)
     axes.set(xscale="log", xlabel="difference over what is allowed", yticks=range(len(rows)))

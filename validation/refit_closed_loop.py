@@ -15,7 +15,7 @@ evaluations and time.
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -42,6 +42,7 @@ from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, noth
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
 from jaxglass.refit.parameters import Parameter, moved, parameters
+from jaxglass.refit.setup import optimiser
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import information
 from jaxglass.response.gradient import expansion, gradient, without_mean
@@ -332,10 +333,6 @@ def main(arguments: Sequence[str]) -> int:
     parts = [a for a in arguments if a in PARTS] or list(PARTS)
     path = FOLDER / "refit_closed_loop.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    methods: dict[str, Callable[[], optax.GradientTransformationExtraArgs]] = {
-        "lm": lambda: levenberg_marquardt(0.5),
-        "adam": lambda: optax.with_extra_args_support(optax.adam(0.1)),
-    }
     for part in parts:
         print(part, flush=True)
         if part in ("charges", "noise"):
@@ -347,7 +344,7 @@ def main(arguments: Sequence[str]) -> int:
                 points = random_search(loop, STEPS[part], goal, most)
             else:  # an adjoint gives a gradient for the price of one parameter
                 each = products(loop) // (1 if part == "lm" else len(loop.moving))
-                points = fitted(loop, methods[part](), STEPS[part], each, goal, most, held_out=part == "lm")
+                points = fitted(loop, optimiser(part, 0.5, 0.1), STEPS[part], each, goal, most, held_out=part == "lm")
             found = [asdict(point) for point in points]
         kept[part] = {"date": date.today().isoformat(), "versions": versions(), "found": found}
         path.write_text(json.dumps(kept, indent=1) + "\n")
