@@ -8,6 +8,7 @@ from typing import Any
 from jaxglass.errors import ConfigError, JaxglassError
 
 BUG = 1
+CLOSED_PIPE = 141  # what a shell gives a program that SIGPIPE ended
 
 
 def main() -> int:
@@ -20,11 +21,15 @@ def main() -> int:
         failure = _hydra_main()
         if failure is not None:
             raise failure
+        sys.stdout.flush()
     except JaxglassError as error:
         return _say(error, debug)
     except KeyboardInterrupt:
         print("jaxglass: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        return CLOSED_PIPE
     except Exception as error:
         if _from_hydra(error):
             return _say(ConfigError(_one_line(error)), debug)

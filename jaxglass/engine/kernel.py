@@ -62,16 +62,19 @@ class _Rows(NamedTuple):
     D: tuple
 
 
-def _rows(potential: Potential, species: Array, dtype) -> _Rows:
-    core = splice(potential)
-    q = potential.charges
-
-    def spread(table: Array) -> tuple:
-        table = table.astype(dtype)
-        return tuple(table[s][species] for s in range(len(potential.elements)))
-
+def _packed_rows(potential: Potential, species: Array, dtype) -> Array:
+    """What becomes `_Rows`, for atoms of `species` (blocks, B) in one array (blocks, 8, S, B): it is cut into blocks at
+    once, and not 8 S times."""
+    core, q = splice(potential), potential.charges
     qq = potential.coulomb_constant * q[:, None] * q[None, :]
-    return _Rows(*map(spread, (potential.A, 1 / potential.rho, potential.C, qq, core.r0, core.B, core.n, core.D)))
+    tables = [potential.A, 1 / potential.rho, potential.C, qq, core.r0, core.B, core.n, core.D]
+    return jnp.moveaxis(jnp.stack(tables).astype(dtype)[..., species], 2, 0)
+
+
+def _rows(packed: Array) -> _Rows:
+    """Parameters (..., 1, B) against a chunk of neighbours."""
+    count = packed.shape[-2]
+    return _Rows(*(tuple(packed[..., k, s, None, :] for s in range(count)) for k in range(len(_Rows._fields))))
 
 
 def _choose(columns: tuple, bounds: Array, j: Array) -> Array:
@@ -251,12 +254,12 @@ class _Blocks(NamedTuple):
     rows: Array
     owned: Array
     at: tuple[Array, ...]
-    row: _Rows
+    packed: Array
 
 
 def species_bounds(species: Array, n_species: int) -> Array:
     """First atom of each species in a sorted `species` (N,), and N at the end, (S + 1,)."""
-    return jnp.searchsorted(species, jnp.arange(n_species + 1)).astype(jnp.int32)
+    return jnp.sum(species < jnp.arange(n_species + 1)[:, None], axis=1, dtype=jnp.int32)
 
 
 def _sum_over_list(
@@ -280,15 +283,17 @@ def _sum_over_list(
         rows=jnp.max(neighbors.owned, axis=1) if owned else neighbors.rows,
         owned=neighbors.owned,
         at=tuple(v[atoms] for v in at),
-        row=_rows(potential, species[atoms], plan.dtype),
+        packed=_packed_rows(potential, species[atoms], plan.dtype),
     )
 
     def over(block: _Blocks, slots_from: Callable[[Array], Array], core: bool) -> tuple[Array, ...]:
         """The sums (..., B) over slots (..., CHUNK, B) and, without `core`, how many neighbours are inside their r0."""
-        here, row, own = jax.tree.map(lambda v: v[..., None, :], (block.at, block.row, block.owned))
+        here, own = jax.tree.map(lambda v: v[..., None, :], (block.at, block.owned))
 
         def chunk(c, sums):
-            j = slots_from(c * CHUNK)
+            # barrier: bound to c, the rows are read where they are used and not copied one by one before the loop
+            c, packed = jax.lax.optimization_barrier((c, block.packed))
+            row, j = _rows(packed), slots_from(c * CHUNK)
             d = tuple(difference(h, v.at[j].get(mode="promise_in_bounds")) for h, v in zip(here, at, strict=True))
             x, y, z = cartesian((d[0], d[1], d[2]), metric_rows, plan.orthorhombic)
             r2 = x * x + y * y + z * z
@@ -393,5 +398,5 @@ def _virial_terms(f: Array, slots: _Slots) -> tuple[Array, ...]:
 
 def _strain_from_virial(sums: tuple[Array, ...], dtype) -> Array:
     """dE/d strain = -sum over pairs of f d d, from Voigt sums per atom."""
-    xx, yy, zz, yz, xz, xy = (-jnp.sum(s, dtype=dtype) for s in sums)
+    xx, yy, zz, yz, xz, xy = -jnp.sum(jnp.stack(sums), axis=1, dtype=dtype)
     return jnp.stack([jnp.stack([xx, xy, xz]), jnp.stack([xy, yy, yz]), jnp.stack([xz, yz, zz])])

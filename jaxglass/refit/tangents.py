@@ -38,19 +38,23 @@ Observe = Callable[[Array, Array], Array]  # (fractional, z) -> (R,)
 ForceField = Callable[[Array, Array], Array]  # (fractional, z) -> forces (N, 3) in eV/A
 
 
+Carry = tuple[Array, Array, Array]  # fractional (N, 3), momenta (N, 3) in amu A/ps, forces (N, 3) in eV/A there
+
+
 def damped_step(
-    force: ForceField, system: System, kT: float, timestep: float, carry: tuple[Array, Array], key: Array, z: Array
-) -> tuple[Array, Array]:
-    """One step of BAOAB of (fractional, momenta) at fixed cell."""
-    x, p = carry
+    force: ForceField, system: System, kT: float, timestep: float, carry: Carry, key: Array, z: Array
+) -> Carry:
+    """One step of BAOAB at fixed cell."""
+    x, p, f = carry
     masses, to_fractional = system.masses[:, None], inverse(system.cell)
-    p = p + 0.5 * timestep / units.AMU * force(x, z)
+    p = p + 0.5 * timestep / units.AMU * f
     x = x + 0.5 * timestep * (p / masses) @ to_fractional
     keep = jnp.exp(-FRICTION * timestep)
     noise = jax.random.normal(key, p.shape, p.dtype)
     p = keep * p + jnp.sqrt((1 - keep**2) * masses * kT / units.AMU) * noise
     x = x + 0.5 * timestep * (p / masses) @ to_fractional
-    return x, p + 0.5 * timestep / units.AMU * force(x, z)
+    f = force(x, z)
+    return x, p + 0.5 * timestep / units.AMU * f, f
 
 
 def window(
@@ -72,7 +76,8 @@ def window(
         return carry, observe(carry[0], z)
 
     keys = jax.random.split(key, (steps // every, every))
-    (x, _), found = jax.lax.scan(stretch, (system.fractional, system.momenta), keys)
+    start = system.fractional, system.momenta, force(system.fractional, z)
+    (x, _, _), found = jax.lax.scan(stretch, start, keys)
     return jnp.mean(found, 0), x
 
 

@@ -48,11 +48,11 @@ def run_job(order: Order, share: Share) -> None:
         raise Preempted("the sweep was stopped before this job began; run the same command to continue")
     _refuse_hopeless(order.path, config.get("sweep.max_attempts"))
     digest, began = input_digest(config), time.monotonic()
-    with _resources(order.sweeps / ".slots" / gethostname(), share) as (cores, environment):
-        code = _child(order, cores, environment)
-    error = _failure(order.path, code) if code else None
-    took = time.monotonic() - began
-    print(f"sweep: {order.path.name}: {error or 'done'} ({took:.0f} s; {LOG})", file=sys.stderr, flush=True)
+    with _resources(order.sweeps / ".slots" / gethostname(), share) as (cores, environment), Forwarding() as stop:
+        code = _child(order, cores, environment, stop)
+        error = _failure(order.path, code) if code else None  # before a request that came reaches whoever waits above
+        took = time.monotonic() - began
+        print(f"sweep: {order.path.name}: {error or 'done'} ({took:.0f} s; {LOG})", file=sys.stderr, flush=True)
     if error:
         raise error
     note_input(order.path, digest)
@@ -89,8 +89,8 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *([known] if known else [])])}
 
 
-def _child(order: Order, cores: list[int] | None, environment: Mapping[str, str]) -> int:
-    """Exit code of the child; its output goes to job.log."""
+def _child(order: Order, cores: list[int] | None, environment: Mapping[str, str], stop: "Forwarding") -> int:
+    """Exit code of the child; its output goes to job.log, requests to `stop` go to it."""
     content = {
         "values": order.values,
         "yaml": order.yaml,
@@ -98,7 +98,7 @@ def _child(order: Order, cores: list[int] | None, environment: Mapping[str, str]
         "cores": cores,
         "parent": os.getpid(),
     }
-    with Forwarding() as stop, _log(order.path) as log:
+    with _log(order.path) as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "jaxglass.sweep.child"],
             stdin=subprocess.PIPE,
