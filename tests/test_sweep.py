@@ -13,9 +13,14 @@ from pathlib import Path
 import pytest
 from ase import Atoms
 from ase.io import write
+from hydra import compose, initialize_config_dir
 from structures import lithium_oxide, supercell
 
 from jaxglass.__main__ import _one_line
+from jaxglass.composed import plain_values
+from jaxglass.config import conf_folder
+from jaxglass.errors import Preempted
+from jaxglass.sweep.job import Order, run_job
 from jaxglass.sweep.record import Job, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
@@ -252,6 +257,24 @@ def test_a_stopped_sweep_stops_its_jobs_and_continues(jaxglass, tmp_path, launch
     assert states.count("preempted") >= 1
     assert states.count("queued") >= 1
     assert "running" not in states
+
+
+def test_a_job_that_is_stopped_before_it_is_ready_says_so(monkeypatch, tmp_path):
+    """Its launcher is asked to stop while the job is an interpreter that starts; here, a process that only waits."""
+    waits = tmp_path / "waits"
+    waits.write_text('#!/bin/sh\nkill -TERM "$PPID"\nexec sleep 60\n')
+    waits.chmod(0o700)
+    with initialize_config_dir(str(conf_folder()), version_base=None):
+        values = plain_values(compose("config", overrides=["task=study"]))
+    monkeypatch.setattr("jaxglass.sweep.job.sys.executable", str(waits))
+    above: list[str] = []  # what the job's directory says when the program above hears of the request
+    before = signal.signal(signal.SIGTERM, lambda *_: above.append(read_job(tmp_path / "job").state))
+    try:
+        with pytest.raises(Preempted, match="same command"):
+            run_job(Order(values, "", tmp_path / "job", tmp_path), share_of({}, {}))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert above == ["preempted"]
 
 
 @pytest.mark.parametrize("name", ["joblib", "submitit_slurm", "ray"])
