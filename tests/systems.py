@@ -21,9 +21,16 @@ from jaxglass.engine.energy import Evaluation
 from jaxglass.engine.plan import CHUNK, WINDOW, Plan, make_plan
 from jaxglass.model.pair_list import pair_list
 from jaxglass.model.potential import Potential, make_potential
+from jaxglass.model.system import System
+from jaxglass.response import minimum
+from jaxglass.response.minimum import Rest
 from jaxglass.units import COULOMB
 
 SKIN = 0.4  # A, of every list made here
+
+# for what compiles longer than it runs: a third of the compiler's time, and programs three times as slow
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+compiled = partial(jax.jit, compiler_options=QUICK)
 
 ELEMENTS = ("Li", "B", "P", "O")
 CHARGES = {"Li": 0.6, "B": 1.8, "P": 3.0, "O": -1.2}
@@ -233,6 +240,12 @@ def hot_path(plan: Plan, potential: Potential, structure: Structure) -> Evaluati
 _build = jax.jit(nb.build, static_argnums=0)
 _energy = jax.jit(hot.energy, static_argnums=0)
 _forces = jax.jit(partial(hot.forces, derivatives=True), static_argnums=0)
+
+
+def nearly_at_rest(plan: Plan, potential: Potential, system: System) -> Rest:
+    """A start for Newton's method alone: what was kept of a glass at rest."""
+    plan, near = nb.complete(plan, system.fractional, system.cell, plan.reach + minimum.SKIN)
+    return Rest(potential, system, near, jnp.asarray(jnp.inf), jnp.zeros(()), jnp.asarray(0), plan)
 
 
 def neighbors(plan: Plan, fractional: jax.Array, cell: jax.Array) -> nb.Neighbors:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline
-from systems import Structure, glass_potential, neighbors, plan_for, random_ions, relative, within
+from systems import Structure, compiled, glass_potential, neighbors, plan_for, random_ions, relative, within
 
 from jaxglass.analysis.pair_distribution import pair_distribution
 from jaxglass.analysis.pair_histogram import everyone, pair_histogram, partial_g
@@ -37,7 +37,6 @@ LEAVES = ("charges", "A", "rho", "C", "coulomb_constant", "fractional", "cell")
 STEP = {"fractional": 2e-5, "cell": 1e-5} | dict.fromkeys(LEAVES[:5], 3e-4)  # relative; A/edge; A
 
 # a derivative compiles for longer than it runs: the compiler is asked for less
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def structure_in(kind: str) -> Structure:

@@ -3,14 +3,13 @@
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import glass_potential, relative, stored_glass, within
+from systems import compiled, glass_potential, nearly_at_rest, relative, stored_glass, within
 
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.engine import twin
@@ -54,7 +53,7 @@ def rest() -> Rest:
     system = system_of(potential)
     with np.load(Path(__file__).parent / "data" / "rest.npz") as kept:
         at_rest = replace(system, fractional=jnp.asarray(kept["fractional"]), cell=jnp.asarray(kept["cell"]))
-    return settle(plan_of(potential, system), potential, at_rest, 1e-9)
+    return newton(nearly_at_rest(plan_of(potential, system), potential, at_rest), potential)
 
 
 @pytest.mark.slow
@@ -77,19 +76,18 @@ def test_energy_and_forces_follow_every_parameter(rest):
     species, x, cell, near = rest.system.species, rest.system.fractional, rest.system.cell, rest.near
     x = x + 0.002 * np.random.default_rng(0).normal(size=x.shape)  # forces, and some pairs closer than at rest
 
-    @jax.jit
     def both(z):
         potential = moved(MOVING, rest.potential, LI2O, z)
         energy = twin.energy(rest.plan, potential, species, x, cell, near)
         return energy, gradient(rest.plan, potential, species, x, cell, near.columns).u
 
-    @jax.jit
+    @compiled
     def slope(e):
         return jax.jvp(both, (jnp.zeros(len(MOVING)),), (e,))[1]
 
-    h = 1e-4
+    h, value = 1e-4, compiled(both)
     for p, parameter in enumerate(MOVING):
-        (e_up, f_up), (e_down, f_down) = both(away(p, h)), both(away(p, -h))
+        (e_up, f_up), (e_down, f_down) = value(away(p, h)), value(away(p, -h))
         change = float(e_up - e_down) / (2 * h)
         dU, dF = slope(jnp.asarray(away(p, 1.0)))
         within(f"dU of {parameter.name}, relative", float(dU) / change - 1, 1e-6)
@@ -102,7 +100,7 @@ def test_expansion_holds_the_gradient_and_its_derivative(rest):
     x, cell, index = rest.system.fractional, rest.system.cell, rest.near.columns
     y = Gradient(jnp.asarray(np.random.default_rng(2).normal(size=x.shape)), jnp.asarray(0.3))
 
-    @jax.jit
+    @compiled
     def both(y):
         zero = jax.tree.map(jnp.zeros_like, y)
         change = jax.jvp(lambda y: gradient(*where, *displaced(x, cell, y), index), (zero,), (y,))[1]
@@ -131,7 +129,7 @@ def test_derivatives_are_finite_everywhere():
     def force(z, x, cell):
         return gradient(plan, moved(MOVING, potential, LI2O, z), species, x, cell, near.columns).u
 
-    @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it compiles for longer than it runs
+    @compiled
     def all_of_them(*where):
         first = [mode(f, (0, 1, 2))(*where) for f in (energy, force) for mode in (jax.jacfwd, jax.jacrev)]
         second = [mode(jax.grad(energy, 1), (0, 1))(*where) for mode in (jax.jacfwd, jax.jacrev)]
@@ -147,15 +145,14 @@ def test_curves_follow_positions_and_cell(rest, view):
     push = jnp.asarray(np.random.default_rng(0).normal(size=x.shape)) / 18
     strain = jnp.asarray(np.random.default_rng(1).normal(size=(3, 3)))
 
-    @jax.jit
     def D(a, b):
         return curves(view, species, x + a * push, cell @ (jnp.eye(3) + b * strain)).D
 
-    zero = jnp.zeros(())
+    zero, value = jnp.zeros(()), compiled(D)
     for k, name in enumerate(("positions", "cell")):
-        found = jax.jit(jax.jacfwd(D, k))(zero, zero)
+        found = compiled(jax.jacfwd(D, k))(zero, zero)
         h = 1e-5
-        up, down = (D(h, 0.0), D(-h, 0.0)) if k == 0 else (D(0.0, h), D(0.0, -h))
+        up, down = (value(h, 0.0), value(-h, 0.0)) if k == 0 else (value(0.0, h), value(0.0, -h))
         within(f"dD/d {name}, relative", relative(found, (up - down) / (2 * h)), 1e-6)
 
 
@@ -171,7 +168,7 @@ def test_what_follows_does_not_depend_on_the_splitting(rest):
             where = rest.system.species, rest.system.fractional, rest.system.cell
             return twin.energy(plan, potential, *where, near), gradient(plan, potential, *where, near.columns).v
 
-        found.append(jax.jit(jax.jacfwd(answer))(jnp.zeros(len(MOVING))))
+        found.append(compiled(jax.jacfwd(answer))(jnp.zeros(len(MOVING))))
     for k, name in enumerate(("dU/dz", "dP/dz")):
         within(f"{name}, relative", relative(found[0][k], found[1][k]), 1e-4)
 
@@ -181,7 +178,6 @@ def view(rest):
     return make_view(rest.system.counts, ScatteringSettings(), 8.0)
 
 
-@jax.jit
 def seen(view: View, rest: Rest, potential: Potential) -> tuple[jax.Array, jax.Array]:
     """D(r) and ln density of the glass at rest, as functions of the potential."""
     found = curves(view, rest.system.species, *at_rest(rest, potential))
@@ -193,12 +189,12 @@ def test_the_glass_at_rest_follows_the_potential(rest, view):
     h, moving, z = 2e-4, MOVING[:1], jnp.zeros(1)
     basin = Basin(rest, rest.system, rest.potential, view, None, jnp.asarray(LI2O))
     found = implicit("D_r", moving, basin, z)
-    ends = []
+    ends, shown = [], compiled(seen)
     for sign in (1, -1):
         other = newton(rest, moved(moving, rest.potential, LI2O, z + sign * h), 1e-10)
-        ends.append(seen(view, other, other.potential))
+        ends.append(shown(view, other, other.potential))
     change = jax.tree.map(lambda a, b: (a - b) / (2 * h), *ends)
-    within("D", np.abs(found.mean[:-1] - seen(view, rest, rest.potential)[0]).max(), 1e-9)
+    within("D", np.abs(found.mean[:-1] - shown(view, rest, rest.potential)[0]).max(), 1e-9)
     within("dD, relative", relative(found.jacobian[0, :-1], change[0]), 1e-4)
     within("d ln density, relative", found.jacobian[0, -1] / float(change[1]) - 1, 1e-4)
 
@@ -212,8 +208,12 @@ def scaled(potential: Potential, t: jax.Array) -> Potential:
 
 def test_the_scale_of_the_energy_does_not_show_in_a_structure(rest, view):
     """U7: u = (ln A 1, ln C 1, ln q 1/2) scales the energy: D and density stay."""
-    along = jax.jit(lambda t: seen(view, rest, scaled(rest.potential, t)))
-    value, (D, density) = jax.jvp(along, (jnp.zeros(()),), (jnp.ones(()),))
+
+    @compiled
+    def along(t):
+        return jax.jvp(lambda t: seen(view, rest, scaled(rest.potential, t)), (t,), (jnp.ones(()),))
+
+    value, (D, density) = along(jnp.zeros(()))
     within("D along the null mode", float(jnp.linalg.norm(D) / jnp.linalg.norm(value[0])), 1e-10)
     within("ln density along it", float(density), 1e-10)
 
@@ -221,13 +221,13 @@ def test_the_scale_of_the_energy_does_not_show_in_a_structure(rest, view):
 @pytest.mark.slow
 def test_moduli_follow_the_scale_of_the_energy_and_the_potential(rest):
     """U7 and U6: ln K along the null mode is 1; K and G in a parameter against minimising again."""
-    moves = jax.jit(followers)(rest)
-    moduli = jax.jit(relaxed_moduli)
-    along = jax.jit(lambda t: jax.jvp(lambda t: relaxed_moduli(rest, scaled(rest.potential, t), moves), (t,), (1.0,)))
+    moves = compiled(followers)(rest)
+    moduli = compiled(relaxed_moduli)
+    along = compiled(lambda t: jax.jvp(lambda t: relaxed_moduli(rest, scaled(rest.potential, t), moves), (t,), (1.0,)))
     value, slope = along(0.0)
     within("ln K along the null mode", float(slope.bulk / value.bulk) - 1, 1e-2)
     h, p = 1e-3, 0
-    in_z = jax.jit(
+    in_z = compiled(
         lambda z: jax.jvp(lambda z: relaxed_moduli(rest, moved(MOVING, rest.potential, LI2O, z), moves), (z,), (e,))[1]
     )
     e = jnp.asarray(away(p, 1.0))
@@ -235,7 +235,7 @@ def test_moduli_follow_the_scale_of_the_energy_and_the_potential(rest):
     ends = []
     for sign in (1, -1):
         other = newton(rest, moved(MOVING, rest.potential, LI2O, jnp.asarray(away(p, sign * h))), 1e-10)
-        ends.append(moduli(other, other.potential, jax.jit(followers)(other)))
+        ends.append(moduli(other, other.potential, compiled(followers)(other)))
     for name in ("bulk", "shear"):
         change = float(getattr(ends[0], name) - getattr(ends[1], name)) / (2 * h)
         within(f"d{name}, relative", float(getattr(found, name)) / change - 1, 2e-3)
@@ -243,8 +243,8 @@ def test_moduli_follow_the_scale_of_the_energy_and_the_potential(rest):
 
 @pytest.mark.slow
 def test_moduli_are_those_of_the_stiffness_matrix(rest):
-    C = np.asarray(jax.jit(stiffness)(rest, rest.potential))
-    found = jax.jit(relaxed_moduli)(rest, rest.potential, jax.jit(followers)(rest))
+    C = np.asarray(compiled(stiffness)(rest, rest.potential))
+    found = compiled(relaxed_moduli)(rest, rest.potential, compiled(followers)(rest))
     normal, shear = C[:3, :3], np.diag(C)[3:]
     K = normal.sum() / 9
     trace_free = (np.trace(normal) - (normal.sum() - np.trace(normal)) / 2) / 3

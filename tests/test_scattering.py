@@ -3,7 +3,6 @@
 import itertools
 import time
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ import periodictable
 import pytest
 from periodictable.cromermann import fxrayatq
 from scipy.integrate import quad
-from systems import random_ions, relative, within
+from systems import compiled, random_ions, relative, within
 
 from jaxglass.analysis.agreement import agreement, convention_effects, r_chi_squared
 from jaxglass.analysis.form_factors import f0, neutron_length, scattering_factors
@@ -44,7 +43,6 @@ TRICLINIC = 16.0 * np.array([[1.0, 0.05, -0.1], [0.1, 1.0, 0.07], [-0.15, 0.1, 1
 SIGMAS = 5.0
 
 # a derivative compiles for longer than it runs: the compiler is asked for less
-compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def trajectory(species, fractional, cell, elements=ELEMENTS) -> Trajectory:

@@ -44,23 +44,35 @@ class MeshForces(NamedTuple):
     strain_derivative: Array
 
 
-def spline_weights(u: Array, order: int) -> tuple[list[Array], list[Array]]:
-    """Cardinal B-spline weights and their derivatives for fractions `u` in [0, 1): `order` arrays each.
+def spline_weights(u: Array, order: int) -> tuple[Array, Array]:
+    """Cardinal B-spline weights of fractions `u` (...) in [0, 1) and their derivatives, (..., p) each.
 
-    Weight m belongs to mesh point floor(x) - order + 1 + m. Recursion of Essmann et al. (1995).
+    Weight m belongs to mesh point floor(x) - order + 1 + m. Written out, the recursion of Essmann et al. (1995) costs
+    the compiler minutes when it is differentiated twice; its polynomials cost nothing.
     """
+    pieces = spline_pieces(order)
+    slopes = np.arange(1, order)[:, None] * pieces[1:]
+    return _polynomials(pieces, u), _polynomials(slopes, u)
+
+
+@lru_cache
+def spline_pieces(order: int) -> np.ndarray:
+    """Coefficients of the weights in t = u - 1/2, (power, m), by the recursion of Essmann et al. (1995)."""
+    u = np.poly1d([1, 0.5])
     weights = [1 - u, u]
-    for n in range(3, order):
-        weights = _raise_order(weights, u, n)
-    derivative = [-weights[0], *(weights[m - 1] - weights[m] for m in range(1, order - 1)), weights[-1]]
-    return _raise_order(weights, u, order), derivative
+    for n in range(3, order + 1):
+        padded = [0, *weights, 0]
+        weights = [((u + (n - 1 - m)) * padded[m] + ((m + 1) - u) * padded[m + 1]) / (n - 1) for m in range(n)]
+    return np.array([[w[k] for w in weights] for k in range(order)])
 
 
-def _raise_order(weights: list[Array], u: Array, n: int) -> list[Array]:
-    """B-spline weights of order n from those of order n - 1."""
-    zero = jnp.zeros_like(u)
-    padded = [zero, *weights, zero]
-    return [((u + (n - 1 - m)) * padded[m] + ((m + 1) - u) * padded[m + 1]) / (n - 1) for m in range(n)]
+def _polynomials(coefficients: np.ndarray, u: Array) -> Array:
+    """Values at `u` (...) of the polynomials in u - 1/2 whose `coefficients` are (power, m), (..., m)."""
+    t = u[..., None] - 0.5
+    value = jnp.broadcast_to(jnp.asarray(coefficients[-1], u.dtype), (*u.shape, coefficients.shape[1]))
+    for row in coefficients[-2::-1]:
+        value = value * t + jnp.asarray(row, u.dtype)
+    return value
 
 
 @lru_cache
@@ -124,7 +136,7 @@ def stencil(mesh: Mesh, fractional: tuple[Array, Array, Array], dtype) -> Stenci
     x = (x - jnp.floor(x)) * size
     base = jnp.minimum(jnp.floor(x), size - 1)
     between = (x - base).astype(dtype)
-    weights, slopes = (jnp.stack(spline, 2) for spline in spline_weights(between, mesh.order))  # (N, 3, p)
+    weights, slopes = spline_weights(between, mesh.order)  # (N, 3, p)
     wx, wy, wz = (weights[:, a] for a in range(3))
     dx, dy, dz = (slopes[:, a] for a in range(3))
     return Stencil(base.astype(jnp.int32), between, (wx, wy, wz), (dx, dy, dz))

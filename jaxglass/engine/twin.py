@@ -120,7 +120,7 @@ def _density(mesh: Mesh, charges: Array, fractional: Array) -> Array:
         fractional, charge = chunk
         x = (fractional - jnp.floor(fractional)) * shape
         base = jnp.minimum(jnp.floor(x), shape - 1)
-        wx, wy, wz = jnp.moveaxis(jnp.stack(spline_weights(x - base, mesh.order)[0], -1), 1, 0)
+        wx, wy, wz = jnp.moveaxis(spline_weights(x - base, mesh.order)[0], 1, 0)
         nx, ny, nz = jnp.moveaxis((base.astype(jnp.int32)[:, :, None] + points) % shape[:, None], 1, 0)
         clouds = (charge[:, None] * wx)[:, :, None, None] * wy[:, None, :, None] * wz[:, None, None, :]
         return density.at[nx[:, :, None, None], ny[:, None, :, None], nz[:, None, None, :]].add(clouds), None

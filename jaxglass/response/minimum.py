@@ -24,7 +24,7 @@ from jaxglass.dynamics.ensembles import fire
 from jaxglass.dynamics.state import State, start
 from jaxglass.engine import twin
 from jaxglass.engine.forces import energy, forces
-from jaxglass.engine.kernel import Forces
+from jaxglass.engine.kernel import Energy, Forces
 from jaxglass.engine.neighbors import Neighbors, complete, excess
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import NumericalError
@@ -59,7 +59,10 @@ class Rest:
     residual: float = static(default=DERIVATIVES)
 
 
-_energy = jax.jit(energy, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
+def static_energy(plan: Plan, potential: Potential, system: System, near: Neighbors) -> Energy:
+    """Energy (eV) and strain derivative (eV) of `system` as it stands."""
+    return energy(plan, potential, system.species, system.fractional, system.cell, near)
 
 
 def relax(
@@ -89,9 +92,8 @@ def relax(
         if not np.isfinite(largest) or done > MOST_STEPS:
             raise NumericalError(f"minimum: forces of {largest:.1e} eV/A are left after {done} steps")
         watch(f"step {done}: largest force {largest:.1e} eV/A")
-    system = state.system
-    found = _energy(plan, potential, system.species, system.fractional, system.cell, near).energy
-    return Rest(potential, system, near, jnp.asarray(largest), found, jnp.asarray(done), plan)
+    found = static_energy(plan, potential, state.system, near).energy
+    return Rest(potential, state.system, near, jnp.asarray(largest), found, jnp.asarray(done), plan)
 
 
 @partial(jax.jit, static_argnums=0)

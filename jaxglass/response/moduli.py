@@ -16,22 +16,19 @@ from jax import Array
 
 from jaxglass.analysis.elasticity import Isotropic, isotropic
 from jaxglass.engine import twin
-from jaxglass.engine.forces import stress
 from jaxglass.errors import NumericalError
 from jaxglass.evaluate import VOIGT
 from jaxglass.model.cell import cell_volume
 from jaxglass.model.potential import Potential
 from jaxglass.protocols.elastic import DIRECTIONS
-from jaxglass.response.minimum import Rest, rest_positions
+from jaxglass.response.minimum import Rest, rest_positions, static_energy
 from jaxglass.units import GPA
 
 
 def static_stress(rest: Rest) -> Array:
     """Cauchy stress (3, 3) in eV/A^3 of the glass at rest, tension positive."""
-    return _stress(rest.plan, rest.potential, rest.system.species, rest.system.fractional, rest.system.cell, rest.near)
-
-
-_stress = jax.jit(stress, static_argnums=0)
+    found = static_energy(rest.plan, rest.potential, rest.system, rest.near)
+    return found.strain_derivative / cell_volume(rest.system.cell)
 
 
 def stiffness(rest: Rest, potential: Potential) -> Array:
