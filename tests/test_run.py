@@ -33,8 +33,9 @@ KILL_SECONDS = 25.0
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    """For child processes: they find what this one finds."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    """For child processes: they find what this one finds, and compile for as many devices, so that what they compile
+    serves here, too."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JAX_NUM_CPU_DEVICES": str(len(jax.devices()))}
 
 
 @pytest.fixture(scope="module")
