@@ -41,7 +41,7 @@ NAMES = (
     "hot, atoms far outside",
     "cracked",
 )
-OFTEN = ("glass", "melt", "cracked", "collisions, sheared and rotated")  # a shape of each kind; all of them if slow
+OFTEN = ("glass", "melt", "collisions, sheared and rotated")  # all of them if slow
 FORCES, ENERGY, STRESS = 1e-6, 2e-5, 1.0  # relative L2; eV/atom; bar
 FORCES_BEYOND_ERFC = 2e-8
 
