@@ -29,8 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 LONGEST = (
-    *("test_run", "test_dynamics", "test_ensemble", "test_gradients", "test_lammps", "test_sweep"),
-    *("test_refit_derivatives", "test_refit_truth"),
+    *("test_run", "test_dynamics", "test_engine", "test_ensemble", "test_gradients", "test_lammps", "test_sweep"),
+    *("test_refit_derivatives", "test_refit_task", "test_refit_truth"),
 )
 
 

@@ -94,7 +94,7 @@ class Terms:
         return evaluate(self.potential, *self.structure, **options)
 
 
-@pytest.fixture(scope="module", params=["orthorhombic", "triclinic"])
+@pytest.fixture(scope="module", params=["triclinic", pytest.param("orthorhombic", marks=pytest.mark.slow)])
 def system(request) -> Terms:
     """Twenty-seven Li, B, P, O atoms with large forces, slightly charged."""
     return Terms(request.param)
