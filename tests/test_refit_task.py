@@ -108,7 +108,7 @@ def test_a_refit_that_has_ended_stays_as_it_is(refitted):
     assert [one.cost for one in again] == [one.cost for one in done]
 
 
-@pytest.mark.parametrize("name", ["lm", pytest.param("adam", marks=pytest.mark.slow), "lbfgs"])
+@pytest.mark.parametrize("name", ["lm", *(pytest.param(x, marks=pytest.mark.slow) for x in ("adam", "lbfgs"))])
 def test_every_optimiser_goes_down(refitted, name):
     """Five steps with what the settings have as radius and learning rate."""
     problem, z, costs = refitted[0], np.zeros(len(TRUTH)), []
