@@ -58,10 +58,10 @@ def spline_weights(u: Array, order: int) -> tuple[Array, Array]:
 @lru_cache
 def spline_pieces(order: int) -> np.ndarray:
     """Coefficients of the weights in t = u - 1/2, (power, m), by the recursion of Essmann et al. (1995)."""
-    u = np.poly1d([1, 0.5])
+    u, zero = np.poly1d([1, 0.5]), np.poly1d([0.0])
     weights = [1 - u, u]
     for n in range(3, order + 1):
-        padded = [0, *weights, 0]
+        padded = [zero, *weights, zero]
         weights = [((u + (n - 1 - m)) * padded[m] + ((m + 1) - u) * padded[m + 1]) / (n - 1) for m in range(n)]
     return np.array([[w[k] for w in weights] for k in range(order)])
 

@@ -104,7 +104,7 @@ def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radi
     short = jnp.minimum(1.0, LARGEST_MOVE / jnp.sqrt(jnp.max(jnp.sum(found.step.u**2, 1))))
     x_new, cell_new = moved(x, cell, jax.tree.map(lambda s: short * s, found.step))
     places = jnp.stack([x, x_new]), jnp.stack([cell, cell_new])  # a loop over the two: one program instead of two
-    before, after = jax.lax.map(lambda place: twin.energy(plan, potential, species, *place, near), places)
+    before, after = jax.lax.map(lambda place: twin.energy(plan, potential, species, place[0], place[1], near), places)
     found = found._replace(size=short * found.size, predicted=found.predicted * short * (2 - short))
     return _Tried(x_new, cell_new, before - after, found, before, left)
 
