@@ -23,7 +23,7 @@ import numpy as np
 from jaxglass.manifest import versions
 from jaxglass.model.boron import repulsion_law
 from jaxglass.model.composition import compose
-from validation.at_rest import moduli_at_rest
+from validation.at_rest import METHOD, moduli_at_rest
 from validation.library import LI2O
 from validation.studies import results_of, run_jobs, same_as_before
 from validation.verdict import Mean, mean_over_seeds
@@ -39,7 +39,7 @@ DIFFUSION = {
     "longest_ps": 72.0,
     "smallest_slope": 0.7,
 }
-SETTINGS = {"scale": "laptop", "atoms": ATOMS, "nmr_n4": NMR_N4, "diffusion": DIFFUSION}
+SETTINGS = {"scale": "laptop", "atoms": ATOMS, "nmr_n4": NMR_N4, "diffusion": DIFFUSION, "moduli": METHOD}
 KEPT = FOLDER / "boron_rule.json"
 UNITS = {"n4": "1", "density": "g/cm3", "young_modulus": "GPa", "log10_diffusivity": "log10 cm2/s"}
 
