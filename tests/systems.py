@@ -24,6 +24,7 @@ from jaxglass.model.potential import Potential, make_potential
 from jaxglass.model.system import System
 from jaxglass.response import minimum
 from jaxglass.response.minimum import Rest
+from jaxglass.response.preconditioner import blocks
 from jaxglass.units import COULOMB
 
 SKIN = 0.4  # A, of every list made here
@@ -245,7 +246,8 @@ _forces = jax.jit(partial(hot.forces, derivatives=True), static_argnums=0)
 def nearly_at_rest(plan: Plan, potential: Potential, system: System) -> Rest:
     """A start for Newton's method alone: what was kept of a glass at rest."""
     plan, near = nb.complete(plan, system.fractional, system.cell, plan.reach + minimum.SKIN)
-    return Rest(potential, system, near, jnp.asarray(jnp.inf), jnp.zeros(()), jnp.asarray(0), plan)
+    energy, force, taken = jnp.zeros(()), jnp.asarray(jnp.inf), jnp.asarray(0)
+    return Rest(potential, system, near, force, energy, taken, blocks(plan, potential, system, near), plan)
 
 
 def neighbors(plan: Plan, fractional: jax.Array, cell: jax.Array) -> nb.Neighbors:

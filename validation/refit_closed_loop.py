@@ -226,10 +226,10 @@ def products(loop: Loop) -> int:
             return gradient(plan, moved(loop.moving, loop.start, loop.li2o, z), *where)
 
         change = jax.jvp(pull, (jnp.asarray(zero(loop)),), (direction,))[1]
-        _, hessian, precondition = expansion(plan, rest.potential, *where)
+        _, hessian = expansion(plan, rest.potential, *where)
         far, most = jnp.asarray(1e9), 20 * len(species)
         tolerance = jnp.asarray(rest.residual)
-        return trust_region_step(without_mean(change), hessian, precondition, far, tolerance, most).applied
+        return trust_region_step(without_mean(change), hessian, rest.precondition, far, tolerance, most).applied
 
     return sum(int(count(direction)) for direction in jnp.eye(len(loop.moving)))
 

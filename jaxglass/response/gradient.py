@@ -96,25 +96,18 @@ def pair_curvature(
 
 
 def expansion(plan: Plan, potential: Potential, species: Array, fractional: Array, cell: Array, index: Array):
-    """The gradient, H as a function y -> H y, and a preconditioner: the pairs' blocks of atoms, and v. A solid may move
-    as a whole: all three leave the mean of u out."""
+    """The gradient, and H as a function y -> H y. A solid may move as a whole: both leave the mean of u out."""
     pairs = pair_curvature(plan, potential, species, fractional, cell, index)
 
     def mesh(y: Gradient) -> Gradient:
         return mesh_gradient(plan, potential, species, *moved(fractional, cell, y))
 
     g_of_the_mesh, of_the_mesh = jax.linearize(mesh, Gradient(jnp.zeros_like(fractional), jnp.zeros(())))
-    stiff, directions = jnp.linalg.eigh(pairs.own())
-    softest = 0.05 * jnp.mean(stiff)
-    inverses = jnp.einsum("iab,ib,icb->iac", directions, 1 / jnp.maximum(jnp.abs(stiff), softest), directions)
 
     def hessian(y: Gradient) -> Gradient:
         return without_mean(jax.tree.map(jnp.add, pairs.apply(y), of_the_mesh(y)))
 
-    def precondition(y: Gradient) -> Gradient:
-        return without_mean(Gradient(jnp.einsum("iab,ib->ia", inverses, y.u), y.v / (len(species) * jnp.mean(stiff))))
-
-    return without_mean(jax.tree.map(jnp.add, pairs.gradient(), g_of_the_mesh)), hessian, precondition
+    return without_mean(jax.tree.map(jnp.add, pairs.gradient(), g_of_the_mesh)), hessian
 
 
 def moved(fractional: Array, cell: Array, y: Gradient) -> tuple[Array, Array]:

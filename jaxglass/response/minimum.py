@@ -33,6 +33,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree, static
 from jaxglass.response.gradient import Gradient, expansion
+from jaxglass.response.preconditioner import Preconditioner, blocks
 
 SKIN = 0.8  # A
 BLOCK, MOST_STEPS = 50, 50_000
@@ -44,6 +45,7 @@ DERIVATIVES = 3e-7  # the same for derivatives in the potential, which are then 
 class Rest:
     """A glass at rest: the `plan`, `potential` and list `near` it was minimised with, the largest force (eV/A) that is
     left, the energy (eV), and the `evaluations` it took: of forces, energies and products with the Hessian alike.
+    `precondition` shortens what follows.
 
     `residual`: share of a pull that conjugate gradients may leave in what follows it (`zero_pressure.at_rest`; where
     the cell is given, `RESIDUAL` at most).
@@ -55,6 +57,7 @@ class Rest:
     largest_force: Array
     energy: Array
     evaluations: Array
+    precondition: Preconditioner
     plan: Plan = static()
     residual: float = static(default=DERIVATIVES)
 
@@ -93,7 +96,8 @@ def relax(
             raise NumericalError(f"minimum: forces of {largest:.1e} eV/A are left after {done} steps")
         watch(f"step {done}: largest force {largest:.1e} eV/A")
     found = static_energy(plan, potential, state.system, near).energy
-    return Rest(potential, state.system, near, jnp.asarray(largest), found, jnp.asarray(done), plan)
+    precondition = blocks(plan, potential, state.system, near)
+    return Rest(potential, state.system, near, jnp.asarray(largest), found, jnp.asarray(done), precondition, plan)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -119,6 +123,7 @@ def answer(
     fractional: Array,
     cell: Array,
     near: Neighbors,
+    precondition: Preconditioner,
     force: Array,
     residual: float = RESIDUAL,
 ) -> Array:
@@ -126,7 +131,7 @@ def answer(
 
     Not finite, or far from solving it, where H is not positive; differentiable in all but the list.
     """
-    _, hessian, precondition = expansion(plan, potential, species, fractional, cell, near.columns)
+    _, hessian = expansion(plan, potential, species, fractional, cell, near.columns)
     found, _ = cg(
         lambda u: hessian(Gradient(u, jnp.zeros(()))).u,
         force - force.mean(0),
@@ -156,5 +161,5 @@ def _(primals, tangents):
         return twin.forces(rest.plan, potential, species, x, cell, rest.near, False).forces
 
     pull = jax.jvp(force, tuple(where), tuple(change))[1]
-    residual = min(RESIDUAL, rest.residual)
-    return x, answer(rest.plan, potential, species, x, cell, rest.near, pull, residual) @ inverse(cell)
+    here = rest.plan, potential, species, x, cell, rest.near, rest.precondition
+    return x, answer(*here, pull, min(RESIDUAL, rest.residual)) @ inverse(cell)

@@ -28,6 +28,7 @@ from jaxglass.response.gradient import expansion, gradient, moved, without_mean
 from jaxglass.response.minimum import SKIN, Rest, relax
 from jaxglass.response.moduli import static_stress
 from jaxglass.response.newton import Step, trust_region_step
+from jaxglass.response.preconditioner import Preconditioner, preconditioner
 from jaxglass.units import GPA
 
 ROUGH = (0.3, 0.1)  # eV/A, forces that FIRE leaves before the cell is corrected each time; Newton does the rest
@@ -63,14 +64,15 @@ def newton(
 ) -> Rest:
     """As `settle`, from a glass that is nearly at rest; the potential may be another."""
     plan, system, radius, evaluations = rest.plan, rest.system, LONGEST, rest.evaluations
+    precondition = preconditioner(plan, potential, system, rest.near)
     for done in range(ROUNDS):
         plan, near = complete(plan, system.fractional, system.cell, plan.reach + SKIN)
-        tried = _try(plan, potential, system, near, jnp.asarray(radius))
+        tried = _try(plan, potential, system, near, precondition, jnp.asarray(radius))
         left, evaluations = float(tried.left), evaluations + PER_STEP + tried.step.applied
         if not np.isfinite(left):
             break
         if left <= largest_force:
-            return Rest(potential, system, near, tried.left, tried.energy, evaluations, plan)
+            return Rest(potential, system, near, tried.left, tried.energy, evaluations, precondition, plan)
         watch(f"Newton {done}: largest force {left:.1e} eV/A")
         predicted = float(tried.step.predicted)
         if float(tried.fall) >= 0.1 * predicted or predicted < ROUNDING:
@@ -95,9 +97,11 @@ class _Tried(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def _try(plan: Plan, potential: Potential, system: System, near: Neighbors, radius: Array) -> _Tried:
+def _try(
+    plan: Plan, potential: Potential, system: System, near: Neighbors, precondition: Preconditioner, radius: Array
+) -> _Tried:
     species, x, cell = system.species, system.fractional, system.cell
-    g, hessian, precondition = expansion(plan, potential, species, x, cell, near.columns)
+    g, hessian = expansion(plan, potential, species, x, cell, near.columns)
     left = jnp.maximum(jnp.abs(g.u).max(), jnp.abs(g.v) / len(species))
     tolerance = jnp.clip(0.1 * jnp.sqrt(left), 1e-4, 0.1)
     found = trust_region_step(g, hessian, precondition, radius, tolerance, MOST)
@@ -125,7 +129,7 @@ def _(primals, tangents):
     plan, species, index = rest.plan, rest.system.species, rest.near.columns
     x, cell = at_rest(rest, potential)
     pull = jax.jvp(lambda p: gradient(plan, p, species, x, cell, index), (potential,), (change,))[1]
-    _, hessian, precondition = expansion(plan, potential, species, x, cell, index)
+    _, hessian = expansion(plan, potential, species, x, cell, index)
     pull = without_mean(jax.tree.map(jnp.negative, pull))
-    y = cg(hessian, pull, tol=rest.residual, maxiter=20 * len(species), M=precondition)[0]
+    y = cg(hessian, pull, tol=rest.residual, maxiter=20 * len(species), M=rest.precondition)[0]
     return (x, cell), (y.u @ inverse(cell), y.v * cell)

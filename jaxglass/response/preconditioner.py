@@ -1,0 +1,106 @@
+"""An approximate inverse of H (`response.gradient`), made of its pairs alone, that makes conjugate gradients short.
+
+    P + s 1 = L L^T        P: the pairs' share of H in all atoms together, s >= 0: as much as makes it positive
+
+The mesh's share of H is smooth and small beside P, so a tenth of the products with H is needed that the blocks of
+single atoms, P_ii = sum_j f + 2 f' d d, would take (22 instead of 200 for the answer of 855 atoms to a parameter,
+2026-11-27). The factor is dense, so it is for glasses of at most `MOST_FACTORED` atoms.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.linalg import cho_solve
+
+from jaxglass.engine.neighbors import Neighbors
+from jaxglass.engine.plan import Plan
+from jaxglass.model.potential import Potential
+from jaxglass.model.system import System
+from jaxglass.pytree import pytree
+from jaxglass.response.gradient import Gradient, PairCurvature, pair_curvature, without_mean
+
+MOST_FACTORED = 1500  # atoms; 81 MB, and a second or two of a core
+SHIFT, SOFTEST = 0.01, 0.05  # of the mean stiffness: first s; least stiffness of an atom in its block
+
+
+@pytree
+class Factor:
+    """L (3N, 3N), and the stiffness of the volume (eV). float32: an approximation is asked for."""
+
+    lower: Array
+    volume: Array
+
+    def __call__(self, y: Gradient) -> Gradient:
+        """Both shares of H^-1 y."""
+        u = cho_solve((self.lower, True), y.u.astype(self.lower.dtype).ravel()).reshape(y.u.shape)
+        return without_mean(Gradient(u.astype(y.u.dtype), y.v / self.volume))
+
+
+@pytree
+class Blocks:
+    """The inverses (N, 3, 3) of the atoms' own blocks (A^2/eV), and the stiffness of the volume (eV)."""
+
+    inverse: Array
+    volume: Array
+
+    def __call__(self, y: Gradient) -> Gradient:
+        """Both shares of H^-1 y."""
+        return without_mean(Gradient(jnp.einsum("iab,ib->ia", self.inverse, y.u), y.v / self.volume))
+
+
+Preconditioner = Factor | Blocks  # symmetric and positive; a solid may move as a whole, so both leave no mean
+
+
+def preconditioner(plan: Plan, potential: Potential, system: System, near: Neighbors) -> Preconditioner:
+    """The best for a glass of this size, as it stands; it serves as well where atoms have moved a little."""
+    make = factor if len(system.species) <= MOST_FACTORED else blocks
+    return make(plan, potential, system, near)
+
+
+@partial(jax.jit, static_argnums=0)
+def factor(plan: Plan, potential: Potential, system: System, near: Neighbors) -> Factor:
+    """The factor of the pairs of all atoms."""
+    pairs = pair_curvature(plan, potential, system.species, system.fractional, system.cell, near.columns)
+    own = pairs.own()
+    mean = _mean_stiffness(own)
+    return Factor(_lower(_matrix(pairs, own), mean), len(own) * mean)
+
+
+@partial(jax.jit, static_argnums=0)
+def blocks(plan: Plan, potential: Potential, system: System, near: Neighbors) -> Blocks:
+    """The inverse blocks of all atoms."""
+    own = pair_curvature(plan, potential, system.species, system.fractional, system.cell, near.columns).own()
+    mean = _mean_stiffness(own)
+    stiff, directions = jnp.linalg.eigh(own)
+    each = jnp.maximum(jnp.abs(stiff), SOFTEST * mean)
+    return Blocks(jnp.einsum("iab,ib,icb->iac", directions, 1 / each, directions), len(own) * mean)
+
+
+def _mean_stiffness(own: Array) -> Array:
+    return jnp.trace(own.sum(0)) / (3 * len(own))
+
+
+def _matrix(pairs: PairCurvature, own: Array) -> Array:
+    """P (3N, 3N) in eV/A^2, float32."""
+    atoms, d = jnp.arange(len(own)), pairs.vector
+    between = jnp.einsum("ki,kia,kib->kiab", 2 * pairs.slope, d, d) + pairs.f[..., None, None] * jnp.eye(3)
+    places = jnp.broadcast_to(atoms, pairs.index.shape), pairs.index  # an empty slot holds the atom itself, with f = 0
+    P = jnp.zeros((len(own), len(own), 3, 3), jnp.float32).at[places].add(-between.astype(jnp.float32))
+    P = P.at[atoms, atoms].add(own.astype(jnp.float32))
+    return P.transpose(0, 2, 1, 3).reshape(3 * len(own), -1)
+
+
+def _lower(P: Array, mean: Array) -> Array:
+    """L with the first of the shifts s, 2 s, 4 s... that makes P positive."""
+
+    def of(shift: Array) -> Array:
+        return jnp.linalg.cholesky(P + shift * jnp.eye(len(P), dtype=P.dtype))
+
+    def again(found: tuple[Array, Array]) -> tuple[Array, Array]:
+        shift = 2 * found[0]
+        return shift, of(shift)
+
+    shift = SHIFT * mean.astype(P.dtype)
+    return jax.lax.while_loop(lambda found: ~jnp.isfinite(found[1]).all(), again, (shift, of(shift)))[1]
