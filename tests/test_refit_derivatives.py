@@ -24,6 +24,8 @@ from jaxglass.response.gradient import Gradient, expansion, gradient, without_me
 from jaxglass.response.gradient import moved as displaced
 from jaxglass.response.minimum import SKIN, Rest
 from jaxglass.response.moduli import stiffness
+from jaxglass.response.newton import dot, trust_region_step
+from jaxglass.response.preconditioner import Factor, blocks, factor
 from jaxglass.response.stiffness import followers, relaxed_moduli
 from jaxglass.response.zero_pressure import at_rest, newton, settle
 
@@ -112,6 +114,34 @@ def test_expansion_holds_the_gradient_and_its_derivative(rest):
     within("g_v (eV)", float(g.v - plain.v), 1e-9)
     within("H_u y, relative", relative(by_hand.u, differentiated.u), 1e-11)
     within("H_v y, relative", float(by_hand.v / differentiated.v) - 1, 1e-11)
+
+
+def test_the_factor_saves_products_with_the_hessian(rest):
+    """Both preconditioners lead to the same answer to a random force, the factor with a fifth of the products."""
+    where = rest.plan, rest.potential, rest.system.species, rest.system.fractional, rest.system.cell, rest.near.columns
+    force = without_mean(Gradient(jnp.asarray(np.random.default_rng(3).normal(size=where[3].shape)), jnp.asarray(1.0)))
+    assert isinstance(rest.precondition, Factor)
+
+    @compiled
+    def answers(*preconditioners):
+        _, hessian = expansion(*where)
+        far, tolerance = jnp.asarray(1e9), jnp.asarray(1e-3)
+        return [trust_region_step(force, hessian, each, far, tolerance, 1000) for each in preconditioners]
+
+    by_factor, by_blocks = answers(rest.precondition, blocks(rest.plan, rest.potential, rest.system, rest.near))
+    within("products with the factor over those with blocks", int(by_factor.applied) / int(by_blocks.applied), 0.2)
+    within("difference of the answers, relative", relative(by_factor.step.u, by_blocks.step.u), 1e-2)
+
+
+def test_the_factor_is_positive_where_the_energy_is_not_convex(rest):
+    """Atoms at random places: the shift grows until the factor exists."""
+    x = np.random.default_rng(4).random(rest.system.fractional.shape)
+    system = replace(rest.system, fractional=jnp.asarray(x))
+    plan, near = complete(rest.plan, system.fractional, system.cell, rest.plan.reach + SKIN)
+    found = factor(plan, rest.potential, system, near)
+    y = Gradient(jnp.asarray(np.random.default_rng(5).normal(size=x.shape)), jnp.asarray(1.0))
+    assert np.isfinite(found.lower).all()
+    assert float(dot(without_mean(y), found(y))) > 0
 
 
 def test_derivatives_are_finite_everywhere():
