@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-FORCE = 1e-5  # eV/A, left at rest; where a pair leaves the real-space Coulomb sum forces jump by 1e-6
-METHOD = f"at rest at zero pressure, 0 K, forces below {FORCE} eV/A, cutoff_style c2"
+ACCURACY = 1e-6  # of the Coulomb sum: where a pair leaves its real-space part forces jump as much, in eV/A
+FORCE = 1e-5  # eV/A, left at rest
+METHOD = f"at rest at zero pressure, 0 K, forces below {FORCE} eV/A, coulomb_accuracy {ACCURACY}, cutoff_style c2"
 
 
 def moduli_at_rest(run: Path) -> dict[str, float]:
     """`young_modulus` (GPa) and `poisson_ratio` of the glass of a run directory, NaN where it has no minimum.
 
-    The cutoff ends smoothly here (`cutoff_style: c2`): with the sharp one some glasses keep a force.
+    The cutoff ends smoothly here (`cutoff_style: c2`) and the Coulomb sum is finer than in a run: otherwise some glasses
+    keep a force.
     """
     from jaxglass.config import check_config
     from jaxglass.errors import NumericalError
@@ -22,6 +24,7 @@ def moduli_at_rest(run: Path) -> dict[str, float]:
 
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["potential"]["cutoff_style"] = "c2"
+    values["engine"]["coulomb_accuracy"] = ACCURACY
     config = check_config(values)
     glass = glass_from(config, run / "glass.extxyz")
     plan = plan_for(config, glass.system, glass.parameters, volume_margin=1.1)
