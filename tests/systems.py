@@ -238,9 +238,9 @@ def hot_path(plan: Plan, potential: Potential, structure: Structure) -> Evaluati
     )
 
 
-_build = jax.jit(nb.build, static_argnums=0)
-_energy = jax.jit(hot.energy, static_argnums=0)
-_forces = jax.jit(partial(hot.forces, derivatives=True), static_argnums=0)
+_build = compiled(nb.build, static_argnums=0)
+_energy = compiled(hot.energy, static_argnums=0)
+_forces = compiled(partial(hot.forces, derivatives=True), static_argnums=0)
 
 
 def nearly_at_rest(plan: Plan, potential: Potential, system: System) -> Rest:

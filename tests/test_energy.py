@@ -13,6 +13,7 @@ import pytest
 from systems import (
     ELEMENTS,
     Structure,
+    compiled,
     force_differences,
     gap_cutoff,
     glass_potential,
@@ -103,8 +104,8 @@ def system(request) -> Terms:
 @pytest.mark.parametrize("term", ["buckingham", "screened", "reciprocal", "self"])
 def test_forces_and_stress_of_each_term_are_differences_of_its_energy(system, term):
     _, fractional, cell = system.structure
-    energy = jax.jit(system.functions()[term])
-    gradient, in_cell = jax.jit(jax.grad(system.functions()[term], (0, 1)))(jnp.asarray(fractional), jnp.asarray(cell))
+    energy = compiled(system.functions()[term])
+    gradient, in_cell = compiled(jax.grad(system.functions()[term], (0, 1)))(jnp.asarray(fractional), jnp.asarray(cell))
     strain = cell.T @ np.asarray(in_cell)
     differences = strain_differences(lambda c: float(energy(fractional, c)), cell)
     within("strain derivative", relative((strain + strain.T) / 2, differences), 1e-6)
@@ -116,7 +117,7 @@ def test_forces_and_stress_of_each_term_are_differences_of_its_energy(system, te
 def test_evaluate_is_the_sum_of_the_terms(system):
     _, fractional, cell = system.structure
     found = system.evaluate(splitting=system.split)
-    energy = jax.jit(system.functions()["sum"])
+    energy = compiled(system.functions()["sum"])
     assert found.energy == pytest.approx(float(energy(fractional, cell)), rel=1e-13)
     within(
         "forces",
@@ -132,9 +133,9 @@ def test_mesh_evaluation_is_differentiated_exactly(system):
     cutoff = system.potential.cutoff
     charges = system.potential.charges[species]
     found = system.evaluate(mesh=MESH, coulomb_cutoff=cutoff)
-    pairs = [jax.jit(system.functions()[name]) for name in ("buckingham", "screened, within the cutoff of the mesh")]
+    pairs = [compiled(system.functions()[name]) for name in ("buckingham", "screened, within the cutoff of the mesh")]
 
-    @jax.jit
+    @compiled
     def coulomb(f, c):
         reciprocal = mesh_forces(MESH, charges, COULOMB, tuple(f.T), c, jnp.float64, True).energy
         return reciprocal + ewald.self_energy(charges, MESH.alpha, jnp.abs(jnp.linalg.det(c)), COULOMB)
@@ -164,16 +165,15 @@ def test_energy_does_not_depend_on_order_or_images(system):
 def test_gradients_of_every_parameter_are_finite_and_right(system):
     species, fractional, cell = system.structure
 
-    @jax.jit
     def energy(potential: Potential):
         return exact_energy(
             potential, system.near, system.screened, system.split.alpha, system.n, species, fractional, cell
         )
 
-    gradient = jax.grad(energy)(system.potential)
+    gradient = compiled(jax.grad(energy))(system.potential)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
     direction = jax.tree.map(lambda x: 0.1 * x, system.potential)
-    h = 1e-4
-    up, down = (energy(jax.tree.map(lambda x, d, s=s: x + s * h * d, system.potential, direction)) for s in (1, -1))
+    h, value = 1e-4, compiled(energy)
+    up, down = (value(jax.tree.map(lambda x, d, s=s: x + s * h * d, system.potential, direction)) for s in (1, -1))
     slope = sum(float(jnp.vdot(g, d)) for g, d in zip(*map(jax.tree.leaves, (gradient, direction)), strict=True))
     assert slope == pytest.approx(float(up - down) / (2 * h), rel=1e-7)

@@ -110,7 +110,9 @@ def test_madelung_constants(name):
     within("Madelung constant", found.energy * known.nearest / known.energy - 1, 1e-5)
 
 
-@pytest.mark.parametrize("kind", ["cubic", "orthorhombic", "triclinic"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("cubic", "orthorhombic")), "triclinic"]
+)
 def test_trace_of_the_strain_derivative_is_minus_the_energy(kind):
     charges, fractional = random_ions(40, seed=7)
     potential, species = ionic(charges)

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import lattice
+from systems import compiled, lattice
 
 from jaxglass.engine import neighbors as nb
 from jaxglass.engine.mesh import Mesh
@@ -17,7 +16,7 @@ REACH = 4.0  # A
 N = 400
 CELLS = {"orthorhombic": lattice("orthorhombic", 22.0), "triclinic": lattice("triclinic", 22.0)}
 
-build = jax.jit(nb.build, static_argnums=0)
+build = compiled(nb.build, static_argnums=0)
 
 
 def plan_of(kind: str, grid: int, precision: str = "mixed", rows: int = 96, windows: int = 13) -> Plan:

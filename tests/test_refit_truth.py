@@ -35,7 +35,10 @@ SMALL, LARGE = 1e-5, 1e-3  # differences of z; within the large one pairs leave 
 ACCURACY = 1e-7  # relative, of Coulomb forces: what is left of them jumps where a pair leaves
 
 
-@pytest.mark.parametrize(("smooth", "steps"), [(True, 700), (False, 300)], ids=["smooth cutoff", "sharp cutoff"])
+@pytest.mark.parametrize(
+    ("smooth", "steps"),
+    [pytest.param(True, 700, id="smooth cutoff"), pytest.param(False, 300, id="sharp cutoff", marks=pytest.mark.slow)],
+)
 def test_thermal_tangents_of_a_glass_are_differences_with_the_noise_kept(smooth, steps):
     """U8: 0.7 ps at 300 K, 96 atoms, mean distances of P and O. A sharp cutoff makes forces jump: it has to fail."""
     potential, _, system = small_glass()

@@ -28,7 +28,7 @@ from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
 
 SCRIPT = Path(__file__).with_name("small_run.py")
-KILL_SECONDS = 18.0
+KILL_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
-from systems import HOT_RMS, Structure, hot_path, neighbors, plan_for, relative, rms, within
+from systems import HOT_RMS, Structure, compiled, hot_path, neighbors, plan_for, relative, rms, within
 
 from jaxglass import lammps
 from jaxglass.benchmark.settings import Settings
@@ -110,7 +110,7 @@ def test_hot_path_agrees_with_the_exact_sum(smooth, cells, precision, name):
         within("stress of one mesh", relative(found.stress, static.stress), 3e-11)
         where = tuple(jnp.asarray(x) for x in structure)
         near = neighbors(plan, *where[1:])
-        again = jax.jit(twin.forces, static_argnums=(0, 6))(plan, smooth, *where, near, True)
+        again = compiled(twin.forces, static_argnums=(0, 6))(plan, smooth, *where, near, True)
         within("forces of the twin", relative(again.forces, found.forces), 1e-10)
         by_atom = virials(plan, smooth, *where, near).sum(0) / abs(np.linalg.det(structure.cell))
         within("sum of the virials", relative(by_atom, found.stress), 1e-10)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import (
     Structure,
+    compiled,
     gap_cutoff,
     glass_potential,
     ionic,
@@ -34,8 +34,8 @@ def test_they_add_up_to_the_strain_derivative_of_the_energy(kind):
     plan = plan_for(potential, structure, precision="float64")
     where = tuple(jnp.asarray(x) for x in structure)
     near = neighbors(plan, *where[1:])
-    found = np.asarray(jax.jit(virials, static_argnums=0)(plan, potential, *where, near))
-    total = np.asarray(jax.jit(energy, static_argnums=0)(plan, potential, *where, near).strain_derivative)
+    found = np.asarray(compiled(virials, static_argnums=0)(plan, potential, *where, near))
+    total = np.asarray(compiled(energy, static_argnums=0)(plan, potential, *where, near).strain_derivative)
     within("sum over atoms", relative(found.sum(0), total), 1e-10)
     within("asymmetry", np.abs(found - np.swapaxes(found, 1, 2)).max(), 1e-12)
     assert np.abs(found).max() > 1.0  # eV: the atoms do not merely share the total
@@ -47,13 +47,13 @@ def test_the_mesh_gives_each_charge_its_own_part():
     mesh, cell = Mesh((12, 10, 15), 5, 0.45), lattice("triclinic", 8.0)
     axes = tuple(jnp.asarray(fractional).T)
 
-    @jax.jit
+    @compiled
     def strain(q):
         return mesh_forces(mesh, q, COULOMB, axes, cell, jnp.float64, derivatives=True).strain_derivative
 
     step = 0.1 * np.eye(len(charges))
     slopes = np.array([strain(charges + s) - strain(charges - s) for s in step]) / 0.2
-    found = jax.jit(mesh_virials, static_argnums=0)(mesh, charges, COULOMB, fractional, cell)
+    found = compiled(mesh_virials, static_argnums=0)(mesh, charges, COULOMB, fractional, cell)
     within("mesh part", relative(np.asarray(found), 0.5 * charges[:, None, None] * slopes), 1e-10)
 
 

@@ -13,8 +13,8 @@ METHOD = f"at rest at zero pressure, 0 K, forces below {FORCE} eV/A, coulomb_acc
 def moduli_at_rest(run: Path) -> dict[str, float]:
     """`young_modulus` (GPa) and `poisson_ratio` of the glass of a run directory, NaN where it has no minimum.
 
-    The cutoff ends smoothly here (`cutoff_style: c2`) and the Coulomb sum is finer than in a run: otherwise some glasses
-    keep a force.
+    The cutoff ends smoothly here (`cutoff_style: c2`) and the Coulomb sum is finer than in a run: otherwise some
+    glasses keep a force.
     """
     from jaxglass.config import check_config
     from jaxglass.errors import NumericalError
