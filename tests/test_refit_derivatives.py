@@ -142,6 +142,8 @@ def test_the_factor_is_positive_where_the_energy_is_not_convex(rest):
     y = Gradient(jnp.asarray(np.random.default_rng(5).normal(size=x.shape)), jnp.asarray(1.0))
     assert np.isfinite(found.lower).all()
     assert float(dot(without_mean(y), found(y))) > 0
+    nowhere = replace(system, fractional=system.fractional.at[0].set(jnp.nan))
+    assert not np.isfinite(factor(plan, rest.potential, nowhere, near).lower).all()  # and it ends
 
 
 def test_derivatives_are_finite_everywhere():

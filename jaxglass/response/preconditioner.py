@@ -3,7 +3,7 @@
     P + s 1 = L L^T        P: the pairs' share of H in all atoms together, s >= 0: as much as makes it positive
 
 The mesh's share of H is smooth and small beside P, so a tenth of the products with H is needed that the blocks of
-single atoms, P_ii = sum_j f + 2 f' d d, would take (22 instead of 200 for the answer of 855 atoms to a parameter,
+single atoms, P_ii = sum_j f + 2 f' d d, would take (24 instead of 200 for the answer of 855 atoms to a parameter,
 2026-11-27). The factor is dense, so it is for glasses of at most `MOST_FACTORED` atoms.
 """
 
@@ -93,14 +93,14 @@ def _matrix(pairs: PairCurvature, own: Array) -> Array:
 
 
 def _lower(P: Array, mean: Array) -> Array:
-    """L with the first of the shifts s, 2 s, 4 s... that makes P positive."""
+    """L with the first of the shifts s, 2 s, 4 s... that makes P positive; not finite where P is not."""
+    enough = jnp.abs(P).sum(1).max()  # no eigenvalue lies farther from zero (Gershgorin)
 
-    def of(shift: Array) -> Array:
-        return jnp.linalg.cholesky(P + shift * jnp.eye(len(P), dtype=P.dtype))
+    def factored(shift: Array) -> tuple[Array, Array]:
+        return shift, jnp.linalg.cholesky(P + shift * jnp.eye(len(P), dtype=P.dtype))
 
-    def again(found: tuple[Array, Array]) -> tuple[Array, Array]:
-        shift = 2 * found[0]
-        return shift, of(shift)
+    def fails(found: tuple[Array, Array]) -> Array:
+        shift, lower = found
+        return ~jnp.isfinite(lower).all() & (shift < 2 * enough)
 
-    shift = SHIFT * mean.astype(P.dtype)
-    return jax.lax.while_loop(lambda found: ~jnp.isfinite(found[1]).all(), again, (shift, of(shift)))[1]
+    return jax.lax.while_loop(fails, lambda found: factored(2 * found[0]), factored(SHIFT * mean.astype(P.dtype)))[1]
