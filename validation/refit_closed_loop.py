@@ -62,7 +62,7 @@ STEPS = {"lm": 15, "adam": 200, "random": 1000}
 GOAL, CLOSE = 0.003, 0.01  # R of D(r) that ends Levenberg-Marquardt, and the one that methods are compared at
 TIMES = {"adam": 10, "random": 5}  # evaluations of Levenberg-Marquardt after which the others are given up
 NOISES = {0.001: 4, 0.005: 20, 0.02: 4}  # sigma of S(Q), and how many targets
-NOISE_STEPS, NINETY = 3, 1.645
+NOISE_STEPS, NOISE_RADIUS, NINETY = 4, 2.0, 1.645  # the radius: priors lie within it
 PARTS = ("lm", "adam", "random", "charges", "noise")
 
 
@@ -309,7 +309,7 @@ def noise_ladder() -> list[dict[str, Any]]:
             middle = moved(loop.moving, loop.truth.potential, loop.li2o, jnp.asarray(-true))
             basin = replace(plain.basins[0], start=middle)
             group = replace(plain, target=noisy(plain.target, sigma, random), basins=(basin,))
-            here, _, _ = descend(loop.moving, [group], true, levenberg_marquardt(0.5), NOISE_STEPS)
+            here, _, _ = descend(loop.moving, [group], true, levenberg_marquardt(NOISE_RADIUS), NOISE_STEPS)
             told = information(loop.moving, here.jacobian)
             chi.append((here.z - true) / np.sqrt(np.diag(told.covariance)))
             along.append(told.modes @ (here.z - true) * np.sqrt(told.eigenvalues + 1))

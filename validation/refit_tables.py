@@ -51,7 +51,7 @@ def closed_loop() -> str:
     middle = next(row for row in found["noise"] if row["sigma"] == 0.005)
     spreads = ", ".join(f"{row['rms_of_modes_over_error']:.2f}" for row in found["noise"])
     sigmas = ", ".join(str(row["sigma"]) for row in found["noise"])
-    covered = f"{100 * middle['covered_by_90_percent']:.0f} %"
+    covered = f"{100 * middle['covered_by_90_percent']:.1f} %"
     rows += [
         (f"C6 90 % intervals of {middle['fits']} noisy targets, sigma {middle['sigma']}", "hold 80 to 97 %", covered),
         (f"C7 spread along the modes over what the information says, sigma {sigmas}", "within a factor 1.5", spreads),
