@@ -20,12 +20,12 @@ from jaxglass.model.system import System, make_system
 from jaxglass.refit.basin import Basin, implicit
 from jaxglass.refit.observables import View, curves, make_view, smooth_coordination
 from jaxglass.refit.parameters import moved, parameters
-from jaxglass.response.gradient import Gradient, expansion, gradient, without_mean
+from jaxglass.response.gradient import Gradient, expansion, gradient, pair_curvature, without_mean
 from jaxglass.response.gradient import moved as displaced
 from jaxglass.response.minimum import SKIN, Rest
 from jaxglass.response.moduli import stiffness
-from jaxglass.response.newton import dot, trust_region_step
-from jaxglass.response.preconditioner import Factor, blocks, factor
+from jaxglass.response.newton import trust_region_step
+from jaxglass.response.preconditioner import Factor, blocks, factor, stiffness_of_pairs
 from jaxglass.response.stiffness import followers, relaxed_moduli
 from jaxglass.response.zero_pressure import at_rest, newton, settle
 
@@ -134,14 +134,20 @@ def test_the_factor_saves_products_with_the_hessian(rest):
 
 
 def test_the_factor_is_positive_where_the_energy_is_not_convex(rest):
-    """Atoms at random places: the shift grows until the factor exists."""
+    """Atoms at random places: L L^T is the pairs' matrix, which is not positive, and as much on its diagonal as it
+    takes."""
     x = np.random.default_rng(4).random(rest.system.fractional.shape)
     system = replace(rest.system, fractional=jnp.asarray(x))
     plan, near = complete(rest.plan, system.fractional, system.cell, rest.plan.reach + SKIN)
-    found = factor(plan, rest.potential, system, near)
-    y = Gradient(jnp.asarray(np.random.default_rng(5).normal(size=x.shape)), jnp.asarray(1.0))
-    assert np.isfinite(found.lower).all()
-    assert float(dot(without_mean(y), found(y))) > 0
+    where = plan, rest.potential, system.species, system.fractional, system.cell, near.columns
+    pairs = np.asarray(stiffness_of_pairs(pair_curvature(*where)), np.float64)
+    lower = np.asarray(factor(plan, rest.potential, system, near).lower, np.float64)
+    added = lower @ lower.T - pairs
+    shift = np.median(np.diag(added))
+    assert np.linalg.eigvalsh(pairs)[0] < 0 < shift
+    within(
+        "what else was added, relative", np.abs(added - shift * np.eye(len(pairs))).max() / np.abs(pairs).max(), 1e-5
+    )
     nowhere = replace(system, fractional=system.fractional.at[0].set(jnp.nan))
     assert not np.isfinite(factor(plan, rest.potential, nowhere, near).lower).all()  # and it ends
 

@@ -47,7 +47,7 @@ from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import information
 from jaxglass.response.gradient import expansion, gradient, without_mean
 from jaxglass.response.minimum import Rest
-from jaxglass.response.newton import trust_region_step
+from jaxglass.response.newton import along, dot
 from jaxglass.response.stiffness import followers, relaxed_moduli
 from jaxglass.trajectories import read_trajectory
 
@@ -62,7 +62,7 @@ STEPS = {"lm": 15, "adam": 200, "random": 1000}
 GOAL, CLOSE = 0.003, 0.01  # R of D(r) that ends Levenberg-Marquardt, and the one that methods are compared at
 TIMES = {"adam": 10, "random": 5}  # evaluations of Levenberg-Marquardt after which the others are given up
 NOISES = {0.001: 4, 0.005: 20, 0.02: 4}  # sigma of S(Q), and how many targets
-NOISE_STEPS, NOISE_RADIUS, NINETY = 4, 2.0, 1.645  # the radius: priors lie within it
+NOISE_STEPS, NOISE_RADIUS, NINETY = 4, 2.0, 1.645  # the radius: most of the way in a step
 PARTS = ("lm", "adam", "random", "charges", "noise")
 
 
@@ -215,7 +215,8 @@ def zero(loop: Loop) -> np.ndarray:
 
 
 def products(loop: Loop) -> int:
-    """Products with the Hessian that the answers of a glass to all parameters take, as `at_rest` has them."""
+    """Products with the Hessian that the answers of a glass to all parameters take: conjugate gradients as `at_rest`
+    has them, written out to be counted."""
     rest = loop.at(loop.origin, zero(loop))
     plan, species, system = rest.plan, rest.system.species, rest.system
     where = species, system.fractional, system.cell, rest.near.columns
@@ -225,11 +226,21 @@ def products(loop: Loop) -> int:
         def pull(z: jax.Array):
             return gradient(plan, moved(loop.moving, loop.start, loop.li2o, z), *where)
 
-        change = jax.jvp(pull, (jnp.asarray(zero(loop)),), (direction,))[1]
+        force = without_mean(jax.jvp(pull, (jnp.asarray(zero(loop)),), (direction,))[1])
         _, hessian = expansion(plan, rest.potential, *where)
-        far, most = jnp.asarray(1e9), 20 * len(species)
-        tolerance = jnp.asarray(rest.residual)
-        return trust_region_step(without_mean(change), hessian, rest.precondition, far, tolerance, most).applied
+        enough = rest.residual**2 * dot(force, force)
+
+        def search(state):
+            r, p, rz, applied = state
+            Hp = hessian(p)
+            r = along(r, -rz / dot(p, Hp), Hp)
+            z = rest.precondition(r)
+            after = dot(r, z)
+            return r, along(z, after / rz, p), after, applied + 1
+
+        z = rest.precondition(force)
+        first = force, z, dot(force, z), jnp.asarray(0)
+        return jax.lax.while_loop(lambda state: dot(state[0], state[0]) > enough, search, first)[3]
 
     return sum(int(count(direction)) for direction in jnp.eye(len(loop.moving)))
 

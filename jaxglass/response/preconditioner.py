@@ -2,9 +2,9 @@
 
     P + s 1 = L L^T        P: the pairs' share of H in all atoms together, s >= 0: as much as makes it positive
 
-The mesh's share of H is smooth and small beside P, so a tenth of the products with H is needed that the blocks of
-single atoms, P_ii = sum_j f + 2 f' d d, would take (24 instead of 200 for the answer of 855 atoms to a parameter,
-2026-11-27). The factor is dense, so it is for glasses of at most `MOST_FACTORED` atoms.
+The mesh's share of H is smooth and small beside P, so an eighth of the products with H is needed that the blocks of
+single atoms, P_ii = sum_j f + 2 f' d d, would take (855 atoms, 2026-11-27). The factor is dense and every glass at rest
+keeps it, 26 MB of 855 atoms, so it is for those of at most `MOST_FACTORED` atoms.
 """
 
 from functools import partial
@@ -21,8 +21,9 @@ from jaxglass.model.system import System
 from jaxglass.pytree import pytree
 from jaxglass.response.gradient import Gradient, PairCurvature, pair_curvature, without_mean
 
-MOST_FACTORED = 1500  # atoms; 81 MB, and a second or two of a core
+MOST_FACTORED = 1500  # atoms; 81 MB, several times that while it is made, and a second or two of a core
 SHIFT, SOFTEST = 0.01, 0.05  # of the mean stiffness: first s; least stiffness of an atom in its block
+LEAST = 0.01  # eV/A^2, of that mean
 
 
 @pytree
@@ -65,7 +66,7 @@ def factor(plan: Plan, potential: Potential, system: System, near: Neighbors) ->
     pairs = pair_curvature(plan, potential, system.species, system.fractional, system.cell, near.columns)
     own = pairs.own()
     mean = _mean_stiffness(own)
-    return Factor(_lower(_matrix(pairs, own), mean), len(own) * mean)
+    return Factor(_lower(stiffness_of_pairs(pairs), mean), len(own) * mean)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -79,11 +80,13 @@ def blocks(plan: Plan, potential: Potential, system: System, near: Neighbors) ->
 
 
 def _mean_stiffness(own: Array) -> Array:
-    return jnp.trace(own.sum(0)) / (3 * len(own))
+    """Above zero also where atoms collide or none is near."""
+    return jnp.maximum(jnp.abs(jnp.trace(own.sum(0))) / (3 * len(own)), LEAST)
 
 
-def _matrix(pairs: PairCurvature, own: Array) -> Array:
+def stiffness_of_pairs(pairs: PairCurvature) -> Array:
     """P (3N, 3N) in eV/A^2, float32."""
+    own = pairs.own()
     atoms, d = jnp.arange(len(own)), pairs.vector
     between = jnp.einsum("ki,kia,kib->kiab", 2 * pairs.slope, d, d) + pairs.f[..., None, None] * jnp.eye(3)
     places = jnp.broadcast_to(atoms, pairs.index.shape), pairs.index  # an empty slot holds the atom itself, with f = 0
