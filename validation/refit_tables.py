@@ -65,14 +65,17 @@ def _evaluations(points: Sequence[Mapping[str, Any]], goal: float) -> str:
     needed = reached(points)
     if needed < float("inf"):
         return f"{needed:,.0f}: {needed / goal:.1f} times"
-    best = min(point["R_D"] for point in points)
     last = points[-1]["evaluations"]
-    return f"not after {last:,}: more than {last / goal:.1f} times; R of D(r) {100 * best:.1f} % at best"
+    return f"not after {last:,}: more than {last / goal:.1f} times; {_best(points)}"
 
 
 def _trials(points: Sequence[Mapping[str, Any]]) -> str:
-    best = min(point["R_D"] for point in points)
-    return f"not after {len(points)} glasses, without their derivatives; R of D(r) {100 * best:.1f} % at best"
+    each = points[-1]["evaluations"] / len(points)
+    return f"not after {len(points)} glasses of {each:,.0f} evaluations, without their derivatives; {_best(points)}"
+
+
+def _best(points: Sequence[Mapping[str, Any]]) -> str:
+    return f"R of D(r) {100 * min(point['R_D'] for point in points):.1f} % at best"
 
 
 def _charges(one: Mapping[str, Any]) -> str:
