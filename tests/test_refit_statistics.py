@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import compiled, relative, stored_glass, within
+from systems import relative, stored_glass, within
 
 from jaxglass.analysis.measured_curve import MeasuredCurve
 from jaxglass.analysis.scattering import analyse_scattering, scattering_pairs
@@ -245,7 +245,7 @@ def test_tangents_of_a_damped_run_are_differences_with_the_noise_kept():
     def observe(x, z):
         return jnp.mean((x - rest) ** 2, 0)
 
-    @compiled
+    @jax.jit
     def run(z):
         return window(force, observe, system, 300.0, 0.002, 200, 10, key, z)
 
