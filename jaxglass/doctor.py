@@ -65,7 +65,7 @@ def _energy() -> Finding:
 
 
 def _lammps() -> Finding:
-    from jaxglass.lammps import executable
+    from jaxglass.lammps.launch import executable
 
     program = executable()
     if program is None:

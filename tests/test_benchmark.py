@@ -114,7 +114,7 @@ def test_lammps_runs_on_two_ranks(settings, crystal):
 
 
 def test_missing_programs_are_one_line_each(folder, settings, monkeypatch):
-    monkeypatch.setattr(lammps, "executable", lambda: None)
+    monkeypatch.setattr("jaxglass.lammps.launch.executable", lambda: None)
     monkeypatch.setattr(comparing, "find_spec", lambda _: None)
     said: list[str] = []
     compare = Comparison(folder, settings, Effort(1, 72), said.append)

@@ -22,7 +22,7 @@ from ase.io import write
 from small_run import small_run, small_system
 from structures import lithium_oxide, supercell
 
-from jaxglass import doctor, lammps, manifest
+from jaxglass import doctor, manifest
 from jaxglass.analysis.measured_curve import read_curve
 from jaxglass.dynamics.state import start
 from jaxglass.engine.plan import make_plan
@@ -584,7 +584,7 @@ def test_lammps_that_does_not_start(monkeypatch):
         raise OSError("libmpi.so.12: cannot open shared object file")
 
     monkeypatch.setattr(subprocess, "run", missing)
-    monkeypatch.setattr(lammps, "executable", lambda: "lmp")
+    monkeypatch.setattr("jaxglass.lammps.launch.executable", lambda: "lmp")
     found = next(check for check in doctor.CHECKS if check.__name__ == "_lammps")()
     assert (found.good, found.required) == (False, False)
     assert "lmp does not start: libmpi.so.12: cannot open shared object file" in found.text

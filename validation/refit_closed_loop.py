@@ -63,6 +63,7 @@ GOAL, CLOSE = 0.003, 0.01  # R of D(r) that ends Levenberg-Marquardt, and the on
 TIMES = {"adam": 10, "random": 5}  # evaluations of Levenberg-Marquardt after which the others are given up
 NOISES = {0.001: 4, 0.005: 20, 0.02: 4}  # sigma of S(Q), and how many targets
 NOISE_STEPS, NOISE_RADIUS, NINETY = 4, 2.0, 1.645  # the radius: most of the way in a step
+SUCCESS, FAILURE = 1.3, 0.93  # of the width of the random search: one fifth of successes keeps it
 PARTS = ("lm", "adam", "random", "charges", "noise")
 
 
@@ -257,8 +258,9 @@ def random_search(loop: Loop, trials: int, goal: float, most: float) -> list[Poi
         tried = z if k == 0 else z + width * random.standard_normal(len(z))
         try:
             rest = loop.at(loop.origin, tried)
-        except NumericalError as error:  # a trial without a minimum is a bad trial
+        except NumericalError as error:  # a bad trial, whose evaluations are not counted, in favour of the search
             print(f"  {k}: {error}")
+            width *= FAILURE
             continue
         S, now, density = loop.shown(rest)
         used += int(rest.evaluations)
@@ -267,7 +269,7 @@ def random_search(loop: Loop, trials: int, goal: float, most: float) -> list[Poi
         better = cost < best
         if better:
             z, best = tried, cost
-        width *= 1.3 if better else 0.93  # one fifth of successes keeps it
+        width *= SUCCESS if better else FAILURE
         found, off = loop.misfit(now, D), 100 * (density / target.density - 1)
         trace.append(Point(k, better, found, None, off, used, time.monotonic() - began))
         if better:
