@@ -1,0 +1,7 @@
+"""Settings: what they may be, whether they are, and what is known of a run from them."""
+
+from jaxglass.config.check import check_config
+from jaxglass.config.schema import CUTOFF_STYLES, RULES, SPECIAL, SWEPT_TASKS
+from jaxglass.config.settings import Config, conf_folder
+
+__all__ = ["CUTOFF_STYLES", "RULES", "SPECIAL", "SWEPT_TASKS", "Config", "check_config", "conf_folder"]

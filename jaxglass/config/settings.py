@@ -1,0 +1,91 @@
+"""Checked settings, and the hash of those that decide the physics."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jaxglass
+from jaxglass.model.composition import label
+
+# settings of what is measured
+ANALYSES = ("structure", "scattering", "rings", "topology", "bond_switching", "diffusion")
+PHYSICS = ("seed", "glass", "engine", "protocol", "potential", "elastic", "fracture", *ANALYSES)
+MEASURED = ("input", "analyse", *ANALYSES)  # what decides the results of task=analyse
+EVALUATED = ("input", "evaluate", "engine", "potential")  # and of task=evaluate
+FITTED = ("seed", "glass", "engine", "protocol", "potential", "structure", "scattering", "refit")
+DECISIVE = {"analyse": MEASURED, "evaluate": EVALUATED, "measured": ("input",), "refit": FITTED}
+HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
+
+
+@dataclass(frozen=True)
+class Config:
+    """Checked settings: plain nested values, the stages to run, and the hash of all that decides the physics."""
+
+    values: Mapping[str, Any]
+    stages: tuple[str, ...]
+
+    def get(self, key: str) -> Any:
+        """Value of a dotted key."""
+        node: Any = self.values
+        for part in key.split("."):
+            node = node[part]
+        return node
+
+    @property
+    def hash(self) -> str:
+        """Hash of every setting that changes the physics; names a run and guards its directory."""
+        decisive = DECISIVE.get(self.get("task"), PHYSICS)
+        chosen = {key: self.values[key] for key in decisive}
+        if self.get("input"):
+            chosen["input"] = self.get("input")
+        if "engine" in chosen:
+            chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
+        return _hash(chosen)
+
+    @property
+    def name(self) -> str:
+        """Name of the default run directory: what it is, and the hash of its settings."""
+        task, li2o, seed = self.get("task"), self.get("glass.li2o"), self.get("seed")
+        if task in ("ensemble", "refit"):
+            return f"{task}-{self.hash}"
+        if task in ("analyse", "evaluate", "measured", "study") and self.get("input"):
+            file = re.sub(r"[^\w.-]", "_", Path(self.get("input")).name)
+            return f"{task}-{file}-{self.hash}"
+        glass = label(li2o, self.get("glass.b2o3_share")) if task == "study" else ""
+        return f"{glass}-{self.get('glass.n_atoms')}-seed{seed}-{self.hash}" if glass else task
+
+    def listed(self, key: str) -> list[Any]:
+        """Values of a key that may hold a list."""
+        value = self.get(key)
+        return list(value) if isinstance(value, (list, tuple)) else [value]
+
+    def lanes(self, n_atoms: int) -> list["Config"]:
+        """One study of `n_atoms` per composition and seed of an ensemble."""
+        compositions, seeds = self.listed("glass.li2o"), self.listed("seed")
+        return [
+            Config(
+                {
+                    **self.values,
+                    "task": "study",
+                    "seed": seed,
+                    "glass": {**self.get("glass"), "li2o": x, "n_atoms": n_atoms},
+                },
+                self.stages,
+            )
+            for x in compositions
+            for seed in seeds
+        ]
+
+
+def conf_folder() -> Path:
+    """The configuration folder: inside an installed package, beside it in a checkout."""
+    inside = Path(jaxglass.__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(jaxglass.__file__).parent.parent / "conf"
+
+
+def _hash(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode()).hexdigest()[:12]
