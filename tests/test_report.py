@@ -93,7 +93,7 @@ RESULTS = {
 }
 CONFIG = """
 glass: {li2o: 38, n_atoms: 972}
-potential: {file: /home/someone/private/potential.yaml, cutoff: 8.0, a_bo: "<script>alert(1)</script>"}
+potential: {file: /home/someone/private/potential.yaml, cutoff: 8.0, charges: {Xx: 9.75}, a_bo: "<script>alert(1)</script>"}
 protocol: {quench_rate: 50.0, melt_ps: 20.0}
 hydra: {run: {dir: /home/someone/outputs}}
 """
@@ -152,6 +152,7 @@ def test_text_is_escaped_and_folders_are_not_shown(report):
     page = report.read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "potential.yaml" in page
+    assert "9.75" not in page  # of a charge that the file replaces
     assert "/home" not in page
     assert str(report.parent) not in page
 

@@ -25,6 +25,7 @@ from jaxglass.sweep.record import Job, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
 from jaxglass.sweep.table import Row, means_of
+from validation.studies import config_of
 
 ROOT = Path(__file__).parents[1]
 MISFORTUNE = Path(__file__).with_name("misfortune")
@@ -173,6 +174,16 @@ def test_every_setting_of_the_physics_names_its_own_directory(monkeypatch, comma
     assert code == 1
     assert "were not run" in err
     assert len(set(told)) == len(told) == (values.count("],") + 1 if "[" in values else values.count(",") + 1)
+
+
+@pytest.mark.parametrize("key", ["potential.file", "input"])
+def test_a_file_that_changed_names_another_directory(tmp_path, key):
+    """Else the run that it was made for would be continued, or count as done."""
+    path, names = tmp_path / "mine.txt", []
+    for content in ("one", "two", "one"):
+        path.write_text(content)
+        names.append(config_of([f"{key}={path}"]).name)
+    assert names[0] == names[2] != names[1]
 
 
 def test_hardware_does_not_name_a_directory(command):

@@ -37,11 +37,16 @@ class Config:
 
     @property
     def hash(self) -> str:
-        """Hash of every setting that changes the physics; names a run and guards its directory."""
-        decisive = DECISIVE.get(self.get("task"), PHYSICS)
-        chosen = {key: self.values[key] for key in decisive}
+        """Hash of every setting that changes the physics, and of the files that these name (a trajectory to analyse is
+        compared where it is read); names a run and guards its directory."""
+        task = self.get("task")
+        chosen = {key: self.values[key] for key in DECISIVE.get(task, PHYSICS)}
         if self.get("input"):
             chosen["input"] = self.get("input")
+        named = [None if task == "analyse" else self.get("input")]
+        named += [self.get("potential.file") if "potential" in chosen else None]
+        if contents := [_content(Path(path)) for path in named if path and Path(path).is_file()]:
+            chosen["contents"] = contents
         if "engine" in chosen:
             chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
         return _hash(chosen)
@@ -85,6 +90,11 @@ def conf_folder() -> Path:
     """The configuration folder: inside an installed package, beside it in a checkout."""
     inside = Path(jaxglass.__file__).parent / "conf"
     return inside if inside.is_dir() else Path(jaxglass.__file__).parent.parent / "conf"
+
+
+def _content(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash(settings: Mapping[str, Any]) -> str:

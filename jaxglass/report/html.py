@@ -210,13 +210,22 @@ def _potential_section(record: RunRecord) -> str:
 def _settings_section(record: RunRecord) -> str:
     provenance = record.provenance
     tables = [
-        ("Settings", list(settings({k: v for k, v in record.config.items() if k != "hydra"}))),
+        ("Settings", list(settings(_in_force(record.config)))),
         ("Engine plan", list(settings(provenance.get("plan") or {}))),
         ("Versions", list(settings(provenance.get("versions") or {}))),
         ("Run", list(settings({k: provenance[k] for k in ("seed", "devices") if k in provenance}))),
     ]
     shown = "".join(f"<div><h3>{title}</h3>{table(('Name', 'Value'), rows)}</div>" for title, rows in tables if rows)
     return section("Settings and versions", f'<div class="columns settings">{shown}</div>') if shown else ""
+
+
+def _in_force(config: Mapping) -> dict:
+    """The settings without Hydra's and without the tables of the shipped potential where a file replaces them."""
+    found = {key: value for key, value in config.items() if key != "hydra"}
+    potential = found.get("potential") or {}
+    if potential.get("file"):
+        found["potential"] = {key: value for key, value in potential.items() if key not in ("charges", "buckingham")}
+    return found
 
 
 def _entry_table(stage: Mapping) -> str:
