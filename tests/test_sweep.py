@@ -164,6 +164,9 @@ def test_sweeps_refused_before_anything_is_launched(command, tmp_path, arguments
 )
 def test_every_setting_of_the_physics_names_its_own_directory(monkeypatch, command, key, values):
     """Planned, not run: the launcher is told of as many directories as there are values."""
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # the first call imports the launcher anew, and with it what it launches
     from hydra._internal.core_plugins import basic_launcher
 
     told: list[str] = []

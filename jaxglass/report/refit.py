@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from jaxglass.report.markup import scroll, section, table
+from jaxglass.report.markup import section, table
 from jaxglass.report.run_record import RunRecord
 from jaxglass.report.wording import number_text, value_text
 
@@ -51,7 +51,7 @@ def _targets(found: dict[str, Any]) -> str:
         "part ends with a C2 switch: it is not to be used truncated. Noise floor: R between two such sets of "
         "glasses of one potential. Moduli and N4 were not fitted unless they were given."
     )
-    return scroll(table(head, rows)) + f'<p class="muted">{escape(words)}</p>' + _trend(found["density_trend"])
+    return table(head, rows) + f'<p class="muted">{escape(words)}</p>' + _trend(found["density_trend"])
 
 
 def _trend(found: dict[str, Any] | None) -> str:

@@ -56,7 +56,7 @@ def rounds_figure(record: RunRecord) -> Drawing:
     cost.set(xlabel="round of fresh glasses", ylabel="½ |r|$^2$", yscale="log")
     cost.xaxis.get_major_locator().set_params(integer=True)
     if refused:
-        cost.legend()
+        cost.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)  # above what it would cover
     parameters = found["parameters"]
     places = np.arange(len(parameters))[::-1]
     widths = np.array([p["prior_sd"] for p in parameters])
