@@ -93,7 +93,7 @@ RESULTS = {
 }
 CONFIG = """
 glass: {li2o: 38, n_atoms: 972}
-potential: {file: /home/someone/private/potential.yaml, cutoff: 8.0, charges: {Xx: 9.75}, a_bo: "<script>alert(1)</script>"}
+potential: {file: /home/someone/private/potential.yaml, charges: {Xx: 9.75}, a_bo: "<script>alert(1)</script>"}
 protocol: {quench_rate: 50.0, melt_ps: 20.0}
 hydra: {run: {dir: /home/someone/outputs}}
 """
