@@ -34,7 +34,12 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
                 failed = _melt_and_quench(lanes, path)
             for lane in lanes:
                 if lane.name not in failed:
-                    run_study(lane, path / lane.name, _yaml(lane))
+                    try:
+                        run_study(lane, path / lane.name, _yaml(lane))
+                    except Preempted:
+                        raise
+                    except JaxglassError as error:  # its directory has it; the others go on
+                        failed[lane.name] = error
         except JaxglassError as error:
             directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
             raise

@@ -55,7 +55,7 @@ def run_evaluate(config: Config, path: Path) -> None:
     if config.get("input") is None:
         raise InputDataError("input: task=evaluate needs input=FILE (extended XYZ, LAMMPS data or dump)")
     configure()
-    atoms = read_structure(Path(config.get("input")))
+    atoms = read_structure(Path(config.get("input")), tuple(config.get("analyse.species") or ()))
     symbols = atoms.get_chemical_symbols()
     counts = composition_of(symbols)
     parameters = load_parameters(config.get("potential"), tuple(counts), counts)
@@ -92,7 +92,7 @@ def run_evaluate(config: Config, path: Path) -> None:
                 "a_bo": None if boron is None else {"value": boron.value, "unit": "eV", "rule": boron.rule},
             }
         )
-        directory.set_status(state="done")
+        directory.set_status(state="done", config_hash=config.hash)
     print(f"energy {found.energy:.8f} eV ({found.energy / len(symbols):.6f} eV/atom), {len(symbols)} atoms")
     print("stress xx yy zz yz xz xy (GPa, tension positive): " + " ".join(f"{s:.6f}" for s in stress * units.GPA))
     print(f"largest force {np.abs(found.forces).max():.6f} eV/A; forces in {directory.path / 'evaluated.extxyz'}")

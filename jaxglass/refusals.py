@@ -14,7 +14,8 @@ def run_validation(config: Config) -> None:
     if problems:
         raise ConfigError("; ".join(problems))
     lanes = len(config.listed("glass.li2o")) * len(config.listed("seed"))
-    what = f"{lanes} glasses" if lanes > 1 else f"{config.get('glass.li2o'):g}LiBP, seed {config.get('seed')}"
+    li2o, seed = (config.listed(key)[0] for key in ("glass.li2o", "seed"))
+    what = f"{lanes} glasses" if lanes > 1 else f"{li2o:g}LiBP, seed {seed}"
     print(f"settings can be run: {what}, {config.get('glass.n_atoms')} atoms, stages {', '.join(config.stages)}")
 
 

@@ -18,8 +18,9 @@ FARTHEST = 1e6  # cells from the origin
 LARGEST_FILE = 2_000_000_000  # bytes
 
 
-def read_structure(path: Path):
-    """The last structure of `path` as ASE atoms, checked; `InputDataError` names file, line and reason.
+def read_structure(path: Path, species: tuple[str, ...] = ()):
+    """The last structure of `path` as ASE atoms, checked; `species` names the types of a file that does not.
+    `InputDataError` names file, line and reason.
 
     ASE does not read it: it guesses formats, some of which are programs, and reads a file that promises 10^20 atoms
     until the end of days.
@@ -31,7 +32,7 @@ def read_structure(path: Path):
     path = Path(path)
     if path.is_file() and path.stat().st_size > LARGEST_FILE:
         raise InputDataError(f"{path}: larger than {LARGEST_FILE:.0e} bytes")
-    last = read_trajectory(path, Reading(frames="-1:"))
+    last = read_trajectory(path, Reading(species, "-1:"))
     return Atoms(last.symbols, scaled_positions=last.fractional[0], cell=last.cell[0], pbc=True)
 
 

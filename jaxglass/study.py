@@ -66,6 +66,8 @@ def fracture(config: Config, directory: RunDirectory) -> None:
     from jaxglass.mechanics.fracture import run_fracture
 
     run_fracture(config, directory)
+    before = directory.status["finished"]  # switching that was measured without it is measured again, with its steps
+    directory.set_status(finished=[stage for stage in before if stage != "bond_switching"])
 
 
 def bond_switching(config: Config, directory: RunDirectory) -> None:

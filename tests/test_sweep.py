@@ -21,7 +21,7 @@ from jaxglass.composed import plain_values
 from jaxglass.config import conf_folder
 from jaxglass.errors import Preempted
 from jaxglass.sweep.job import Order, run_job
-from jaxglass.sweep.record import Job, read_job, read_jobs
+from jaxglass.sweep.record import Job, is_done, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
 from jaxglass.sweep.table import Row, means_of
@@ -179,14 +179,51 @@ def test_every_setting_of_the_physics_names_its_own_directory(monkeypatch, comma
     assert len(set(told)) == len(told) == (values.count("],") + 1 if "[" in values else values.count(",") + 1)
 
 
-@pytest.mark.parametrize("key", ["potential.file", "input"])
-def test_a_file_that_changed_names_another_directory(tmp_path, key):
+@pytest.mark.parametrize(
+    "named",
+    [
+        ["potential.file=mine.txt"],
+        ["input=mine.txt"],
+        ["scattering.measured.file=mine.txt", "scattering.measured.quantity=S_q", "scattering.measured.density=2.3"],
+        ["task=refit", "refit.target=mine.txt"],
+        ["task=refit", "refit.targets=[{file: mine.txt, li2o: 38}]"],
+    ],
+)
+def test_a_file_that_changed_names_another_directory(monkeypatch, tmp_path, named):
     """Else the run that it was made for would be continued, or count as done."""
-    path, names = tmp_path / "mine.txt", []
+    monkeypatch.chdir(tmp_path)
+    names = []
     for content in ("one", "two", "one"):
-        path.write_text(content)
-        names.append(config_of([f"{key}={path}"]).name)
+        Path("mine.txt").write_text(content)
+        config = config_of(named)
+        names.append(config.name)
+        Path("mine.txt").write_text("changed while it runs")
+        assert config.name == names[-1]
     assert names[0] == names[2] != names[1]
+
+
+NO_FILES = ("refit.targets=[{file: 3}]", "refit.targets=[3]", "refit.target=/", "input=/")
+
+
+@pytest.mark.parametrize("named", NO_FILES)
+def test_what_is_no_file_has_a_name(named):
+    assert config_of(["task=refit", named]).name
+
+
+def test_whole_numbers_are_numbers():
+    assert config_of(["glass.li2o=38", "protocol.quench_rate=50"]).hash == config_of(["glass.li2o=38.0"]).hash
+    assert config_of(["task=ensemble", "glass.li2o=[38,45]"]).lanes(855)[0].hash == (
+        config_of(["glass.li2o=38.0", "glass.n_atoms=855"]).hash
+    )
+
+
+def test_a_sweep_of_analyses_is_done_when_it_has_what_is_asked_now(tmp_path):
+    first, more = (config_of(["task=analyse", "input=a.xyz", f"stages={s}"]) for s in ("[structure]", "default"))
+    (tmp_path / "status.json").write_text(
+        json.dumps({"state": "done", "config_hash": first.hash, "finished": ["input", "structure"]})
+    )
+    assert is_done(tmp_path, first)
+    assert not is_done(tmp_path, more)
 
 
 def test_hardware_does_not_name_a_directory(command):

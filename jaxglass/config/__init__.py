@@ -2,6 +2,6 @@
 
 from jaxglass.config.check import check_config
 from jaxglass.config.schema import CUTOFF_STYLES, RULES, SPECIAL, SWEPT_TASKS
-from jaxglass.config.settings import Config, conf_folder
+from jaxglass.config.settings import ANALYSES, Config, conf_folder
 
-__all__ = ["CUTOFF_STYLES", "RULES", "SPECIAL", "SWEPT_TASKS", "Config", "check_config", "conf_folder"]
+__all__ = ["ANALYSES", "CUTOFF_STYLES", "RULES", "SPECIAL", "SWEPT_TASKS", "Config", "check_config", "conf_folder"]

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jaxglass
+from jaxglass.config.schema import RULES
 from jaxglass.model.composition import label
 
 # settings of what is measured
@@ -35,21 +37,34 @@ class Config:
             node = node[part]
         return node
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Hash of every setting that changes the physics, and of the files that these name (a trajectory to analyse is
-        compared where it is read); names a run and guards its directory."""
+        compared where it is read); names a run and guards its directory. Files count as they are when it is first
+        asked for."""
         task = self.get("task")
         chosen = {key: self.values[key] for key in DECISIVE.get(task, PHYSICS)}
         if self.get("input"):
             chosen["input"] = self.get("input")
-        named = [None if task == "analyse" else self.get("input")]
-        named += [self.get("potential.file") if "potential" in chosen else None]
-        if contents := [_content(Path(path)) for path in named if path and Path(path).is_file()]:
-            chosen["contents"] = contents
+            if self.get("analyse.species"):
+                chosen["species"] = self.get("analyse.species")
         if "engine" in chosen:
             chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
-        return _hash(chosen)
+        if contents := [found for path in self._files(chosen) if (found := _content(path))]:
+            chosen["contents"] = contents
+        return _hash(_as_ruled(chosen))
+
+    def _files(self, chosen: Mapping[str, Any]) -> Iterator[Any]:
+        """What the `chosen` settings name as files."""
+        if self.get("task") != "analyse":
+            yield chosen.get("input")
+        yield chosen.get("potential", {}).get("file")
+        yield chosen.get("scattering", {}).get("measured", {}).get("file")
+        refit = chosen.get("refit", {})
+        yield refit.get("target")
+        targets = refit.get("targets")
+        for entry in targets if isinstance(targets, (list, tuple)) else ():
+            yield entry.get("file") if isinstance(entry, Mapping) else None
 
     @property
     def name(self) -> str:
@@ -92,9 +107,25 @@ def conf_folder() -> Path:
     return inside if inside.is_dir() else Path(jaxglass.__file__).parent.parent / "conf"
 
 
-def _content(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _content(path: Any) -> str | None:
+    """SHA-256 of a file; None for what cannot be read, which its reader will say."""
+    if not isinstance(path, str):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _as_ruled(node: Any, name: str = "") -> Any:
+    """The settings with numbers as their rules have them: 38 is 38.0 where any number may stand."""
+    if isinstance(node, Mapping):
+        return {key: _as_ruled(value, f"{name}.{key}" if name else str(key)) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_as_ruled(value, name) for value in node]
+    whole = isinstance(node, int) and not isinstance(node, bool)
+    return float(node) if whole and name in RULES and RULES[name].kind in ("float", "floats") else node
 
 
 def _hash(settings: Mapping[str, Any]) -> str:

@@ -146,7 +146,7 @@ def read_fracture(run: Path, trajectory: Trajectory, protocol: FractureProtocol)
     if thermo is None:
         raise NumericalError(f"{run.name}: no thermo.csv")
     last = {name: row for row, name in enumerate(thermo.stage) if name.startswith("average_")}
-    rows = np.array([last[name] for name in sorted(last)])
+    rows = np.array([last[name] for name in sorted(last, key=lambda name: int(name.removeprefix("average_")))])
     edges = np.array([thermo.columns[f"{edge}_A"][rows] for edge in "abc"])
     frames = [int(np.abs(trajectory.time - time).argmin()) for time in thermo.time[rows]]
     chosen = replace(

@@ -42,8 +42,8 @@ def potential_file(
             pairs[pair]["A"] = None
     kept = {key: settings.get(key) for key in ("a_bo", "n4", "cutoff", "cutoff_style", "switch_width", "constants")}
     law_changes = {
-        "a_bo_offset": float(settings.get("a_bo_offset", 0.0)) + float(offset),
-        "a_bo_slope": float(settings.get("a_bo_slope", 0.0)) + float(slope),
+        "a_bo_offset": float(settings.get("a_bo_offset") or 0.0) + float(offset),
+        "a_bo_slope": float(settings.get("a_bo_slope") or 0.0) + float(slope),
     }
     whole = {"charges": charges, "buckingham": pairs, **kept, **law_changes}
     path.write_text(

@@ -79,14 +79,14 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         number, best = len(done), best_of(done)
         try:
             samples = quenched(problem, problem.starts, z, f"{number:03d}")
+            targets = with_noise(problem.targets, samples, done)
+            groups = grouped(problem, samples, [t for t in targets if not t.hold_out], z, topology)
         except (NumericalError, ConfigError) as error:
             if best is None:
                 raise
             watch(f"iteration {number}: refused; {error}")
             z = _refused(problem, done, Iteration(number, z, (), np.inf, 0.0, False, float("nan")), best, topology)
             continue
-        targets = with_noise(problem.targets, samples, done)
-        groups = grouped(problem, samples, [t for t in targets if not t.hold_out], z, topology)
         cost, noise = cost_and_noise(z, samples, targets)
         cost += moduli_cost(problem.moving, groups, z)
         kept = best is None or bool(cost <= best.cost + np.hypot(noise, best.noise))

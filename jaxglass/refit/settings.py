@@ -127,6 +127,8 @@ def _target(entry: Any, k: int, quantity: str, length: str, b2o3_share: float) -
         reason = RULES[rule].problem(entry[key]) if entry.get(key) is not None else ""
         if reason:
             raise ConfigError(f"{where}.{key} = {entry[key]!r}: {reason}")
+    if not isinstance(entry.get("hold_out", False), bool):
+        raise ConfigError(f"{where}.hold_out = {entry['hold_out']!r}: must be true or false")
     curve = read_curve(Path(str(entry["file"])), quantity, length)
     return MeasuredTarget(
         label(float(entry["li2o"]), b2o3_share),
@@ -135,7 +137,7 @@ def _target(entry: Any, k: int, quantity: str, length: str, b2o3_share: float) -
         float(entry["density"]),
         _number(entry.get("bulk_modulus")),
         _number(entry.get("shear_modulus")),
-        bool(entry.get("hold_out", False)),
+        entry.get("hold_out", False),
     )
 
 

@@ -1,6 +1,5 @@
 """task=refit: fit the potential to measured scattering; results.json, potential.yaml, lammps/, figures, report.html."""
 
-import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +15,8 @@ POTENTIAL_FILE = "potential.yaml"
 def run_refit(config: Config, path: Path, config_yaml: str) -> None:
     """Refit in `path`; the same command continues an interrupted one."""
     with RunDirectory(path) as directory:
-        directory.claim(f"{config.hash}-{data_hash(config)}", config_yaml)
+        directory.claim(config.hash, config_yaml)
         run_stages(directory, {"refit": partial(_run, config, directory), "report": partial(report, config, directory)})
-
-
-def data_hash(config: Config) -> str:
-    """Of the measured curves: other data in a file of the same name make another fit."""
-    values = config.get("refit")
-    files = [values["target"], *(entry["file"] for entry in values["targets"] or [] if "file" in entry)]
-    content = [Path(file).read_bytes() for file in files if file and Path(file).is_file()]
-    return hashlib.sha256(b"\0".join(content)).hexdigest()[:8]
 
 
 def _run(config: Config, directory: RunDirectory) -> None:

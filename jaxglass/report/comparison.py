@@ -181,9 +181,8 @@ def _mechanics(record: RunRecord, references: ReferenceTable) -> list[Row]:
             if at_rest:
                 rows.append(_row(name, "at rest, exact", at_rest, "not available", NONE, "Stiffer than at 300 K."))
     if record.fracture:
-        measured = {point.li2o: point.value for point in references.toughness_series()}
-        value = measured.get(record.li2o or 0.0)
-        experiment = f"{value:g} MPa m^0.5 (SEPB, the paper)" if value else NONE
+        measured = references.toughness(record.li2o) if record.li2o is not None else None
+        experiment = f"{measured:g} MPa m^0.5 (SEPB, the paper)" if measured else NONE
         trend = f"{references.paper_trend('fracture_toughness')} with Li2O"
         release, toughness = record.fracture["energy_release"], record.fracture["toughness"]
         rows.append(_row("G_c", "work over ligament", release, "not available", NONE, ""))

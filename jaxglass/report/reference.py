@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 EXPERIMENT = Path(__file__).with_name("experiment.yaml")
+WHOLE_ATOMS = 0.15  # mol %: what whole atoms of a glass of a thousand leave
 SAME = 0.05  # mol %: closer than this is the same composition
 
 
@@ -55,6 +56,11 @@ class ReferenceTable:
     def density_series(self) -> list["Point"]:
         """The measured densities (g/cm3) by composition, interpolated entries left out."""
         return self._series("density")
+
+    def toughness(self, li2o: float) -> float | None:
+        """Measured K_Ic (MPa m^0.5) of the glass of `li2o` mol %, as near as whole atoms come to it; None without."""
+        near = [point.value for point in self.toughness_series() if abs(point.li2o - li2o) < WHOLE_ATOMS]
+        return near[0] if near else None
 
     def toughness_series(self) -> list["Point"]:
         """The measured K_Ic (MPa m^0.5) by composition that are known as numbers."""

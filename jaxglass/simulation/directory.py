@@ -112,6 +112,8 @@ class RunDirectory:
             old, new = (dict(leaves(yaml.safe_load(text))) for text in (path.read_text(), config_yaml))
         except (OSError, ValueError, yaml.YAMLError):
             return "its config.yaml is not readable"
+        if old == new:
+            return "the settings are the same: a file that they name has changed"
         keys = [key for key in (old | new) if old.get(key) != new.get(key)]
         words = [f"{key}: {old.get(key)!r} there, {new.get(key)!r} here" for key in keys]
         return ", ".join(words[:MOST_NAMED]) + (f" and {len(words) - MOST_NAMED} more" * (len(words) > MOST_NAMED))

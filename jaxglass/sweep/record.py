@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxglass.config import Config
+from jaxglass.config import ANALYSES, Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import holder
 from jaxglass.simulation.files import digest, read_json, write_json
@@ -88,7 +88,8 @@ def is_done(path: Path, config: Config) -> bool:
     status, job = read_json(path / STATUS) or {}, read_json(path / JOB) or {}
     if status.get("state") != "done" or status.get("config_hash") not in (None, config.hash):
         return False
-    if config.get("task") == "study" and not set(config.stages) <= set(status.get("finished", [])):
+    wanted = {"study": set(config.stages), "analyse": set(config.stages) & set(ANALYSES)}.get(config.get("task"), set())
+    if not wanted <= set(status.get("finished", [])):
         return False
     return job.get("input_sha256") == input_digest(config)
 
