@@ -1,9 +1,12 @@
 """The command: settings refused in one line with the right exit code before anything compiles, evaluate, doctor."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import jax
@@ -15,6 +18,7 @@ from ase.io import read, write
 from jaxglass import doctor, runtime
 from jaxglass.errors import ConfigError, ResourceError
 
+ROOT = Path(__file__).parents[1]
 LI2O = Atoms(
     "Li8O4",
     scaled_positions=[[x, y, z] for x in (0.25, 0.75) for y in (0.25, 0.75) for z in (0.25, 0.75)]
@@ -23,6 +27,24 @@ LI2O = Atoms(
     pbc=True,
 )
 LI2O_ENERGY = -52.238597815 + 1.579924008  # tests/data/crystal_energies.csv
+
+
+COMES_WITH = {"yaml": "pyyaml", "hydra": "hydra-core", "omegaconf": "hydra-core", "PIL": "matplotlib"}
+
+
+def test_whatever_is_imported_is_a_dependency():
+    """Tests run with extras, which bring more than `pip install jaxglass` does."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    dependencies = {re.match(r"[\w-]+", line)[0] for line in declared}
+    for path in (ROOT / "jaxglass").rglob("*.py"):
+        if path.name == "stock_jax_md.py":  # for task=benchmark, which says so where it is missing
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+        packages = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"jaxglass"}
+        missing = {COMES_WITH.get(name, name) for name in packages} - dependencies
+        assert not missing, path
 
 
 def test_help_is_quick():

@@ -24,7 +24,7 @@ from jaxglass.sweep.job import Order, run_job
 from jaxglass.sweep.record import Job, is_done, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
-from jaxglass.sweep.table import Row, means_of
+from jaxglass.sweep.table import Row, means_of, rows_of, swept_keys
 from validation.studies import config_of
 
 ROOT = Path(__file__).parents[1]
@@ -391,6 +391,21 @@ def test_means_over_seeds():
     assert means[0].value == pytest.approx(2.1)
     assert means[0].error == pytest.approx(0.1)
     assert means[1].error is None
+
+
+def test_runs_of_other_settings_or_files_are_no_seeds_of_one_point(tmp_path):
+    for k, (atoms, contents, cores) in enumerate([(651, "a", 1), (651, "a", 2), (864, "a", 1), (864, "b", 1)]):
+        settings = {"seed": k % 2, "glass": {"n_atoms": atoms}, "contents": [contents], "engine": {"cores": cores}}
+        job = {"keys": ["seed"], "settings": settings}
+        (tmp_path / f"run{k}").mkdir()
+        (tmp_path / f"run{k}/job.json").write_text(json.dumps(job))
+        density = {"density": {"value": 2.0 + k, "error": None, "unit": "g/cm3", "reason": ""}}
+        (tmp_path / f"run{k}/results.json").write_text(json.dumps({"structure": density}))
+    jobs = read_jobs(tmp_path)
+    keys = swept_keys(jobs)
+    assert keys == ["contents", "glass.n_atoms", "seed"]
+    assert [mean.count for mean in means_of(rows_of(jobs, keys))] == [2, 1, 1]
+    assert swept_keys(jobs[:2]) == ["seed"]
 
 
 def write_study(folder: Path, li2o: float, seed: int, n4: float) -> None:

@@ -42,22 +42,29 @@ class Config:
         """Hash of every setting that changes the physics, and of the files that these name (a trajectory to analyse is
         compared where it is read); names a run and guards its directory. Files count as they are when it is first
         asked for."""
-        task = self.get("task")
-        chosen = {key: self.values[key] for key in DECISIVE.get(task, PHYSICS)}
+        chosen = self._decisive()
         if self.get("input"):
             chosen["input"] = self.get("input")
             if self.get("analyse.species"):
                 chosen["species"] = self.get("analyse.species")
         if "engine" in chosen:
             chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
-        if contents := [found for path in self._files(chosen) if (found := _content(path))]:
-            chosen["contents"] = contents
-        return _hash(_as_ruled(chosen))
+        return _hash(_as_ruled(chosen | ({"contents": self.contents} if self.contents else {})))
 
-    def _files(self, chosen: Mapping[str, Any]) -> Iterator[Any]:
-        """What the `chosen` settings name as files."""
+    @cached_property
+    def contents(self) -> list[str]:
+        """SHA-256 of every file that the settings name."""
+        return [found for path in self._files() if (found := _content(path))]
+
+    def _decisive(self) -> dict[str, Any]:
+        """The sections of the settings that decide what the task finds."""
+        return {key: self.values[key] for key in DECISIVE.get(self.get("task"), PHYSICS)}
+
+    def _files(self) -> Iterator[Any]:
+        """What the settings that decide name as files, but for a trajectory to analyse."""
+        chosen = self._decisive()
         if self.get("task") != "analyse":
-            yield chosen.get("input")
+            yield self.get("input")
         yield chosen.get("potential", {}).get("file")
         yield chosen.get("scattering", {}).get("measured", {}).get("file")
         refit = chosen.get("refit", {})

@@ -95,11 +95,11 @@ def write_jobs(points: Sequence[Point], keys: Sequence[str]) -> None:
     """job.json in the directory of every point, so that a sweep can be read while it runs and after."""
     for point in points:
         point.directory.mkdir(parents=True, exist_ok=True)
-        old = read_json(point.directory / JOB) or {}
+        old, contents = read_json(point.directory / JOB) or {}, [content[:8] for content in point.config.contents]
         known = {
             "schema": 1,
             "overrides": list(point.overrides),
             "keys": sorted({*keys, *old.get("keys", [])}),
-            "settings": dict(point.config.values),
+            "settings": dict(point.config.values) | ({"contents": contents} if contents else {}),
         }
         write_json(point.directory / JOB, old | known)

@@ -17,6 +17,8 @@ from jaxglass.report.wording import entries
 from jaxglass.sweep.record import Job
 
 SEED, LITHIUM = "seed", "glass.li2o"
+# settings that say how and where a run is made, not what it finds
+WHERE = ("stages", "engine.cores", "engine.device", "sweep.", "max_walltime", "debug")
 ALONE = "one run: no spread between seeds"
 
 
@@ -50,9 +52,26 @@ class Mean:
 
 
 def swept_keys(jobs: Sequence[Job]) -> list[str]:
-    """Keys that were swept, composition first and seed last."""
+    """Keys that were swept, composition first and seed last; and where the folder holds several sweeps, or files were
+    changed between them, the settings in which runs differ that would else count as seeds of one point."""
     keys = {key for job in jobs for key in job.keys}
+    points: dict[str, list[Mapping[str, Any]]] = {}
+    for job in jobs:
+        point = repr([job.value(key) for key in sorted(keys - {SEED})])
+        points.setdefault(point, []).append(dict(_leaves(job.settings)))
+    for settings in points.values():
+        names = {name for one in settings for name in one if not name.startswith(WHERE)}
+        keys |= {name for name in names if len({repr(one.get(name)) for one in settings}) > 1}
     return sorted(keys, key=lambda key: (key == SEED, key != LITHIUM, key))
+
+
+def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested settings."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def rows_of(jobs: Sequence[Job], keys: Sequence[str]) -> list[Row]:
