@@ -160,7 +160,7 @@ def test_text_is_escaped_and_folders_are_not_shown(report):
 def test_every_row_has_its_unit_and_never_a_guess(report):
     rows = comparison(read_run(report.parent), load_references())
     units = {"Density": "g/cm³", "B-O bond": "Å", "P-O bond": "Å", "Li-O bond": "Å", "O-B-O angle": "°"}
-    units["R_χ of T(r)"] = "%"
+    units["R_χ of D(r)"] = units["R_χ of T(r)"] = "%"
     for row in rows:
         assert row.run.endswith(units.get(row.quantity, "")), row
         assert "not available" in row.paper or row.quantity.startswith("R_χ")

@@ -44,6 +44,7 @@ class Measured:
     slope_error: float | None = None
     paper: str | None = None
     source: str = ""
+    at_most: float | None = None
 
     @property
     def numbers(self) -> str:
@@ -57,7 +58,10 @@ class Measured:
 
     @property
     def deciding(self) -> str:
-        """The slope with its error."""
+        """The slope with its error, or the level."""
+        if self.at_most is not None and self.values:
+            largest = max(mean for _, mean, _ in self.values)
+            return f"{largest:.2g} at most ({self.at_most:g} counts as none); paper: none"
         if self.slope is None or self.slope_error is None:
             return ""
         said = {"up": "rises", "down": "falls", "none": "does not change", None: "not stated"}[self.paper]
@@ -122,20 +126,25 @@ def _line(row: dict[str, Any], folder: Path) -> Line:
     )
 
 
-def _measured(folder: Path, file: str, name: str) -> Measured:
+def _measured(folder: Path, file: str, name: str, at_most: float | None = None) -> Measured:
+    """The kept trend `name`; with `at_most` the paper says that there is none of it, and the level is judged."""
     path = folder / file
     kept = json.loads(path.read_text())["trends"] if path.exists() else []
     for trend in kept:
         if trend["name"] == name:
+            found = judged(trend["slope"], trend["slope_error"], trend["paper"])
+            if at_most is not None:
+                found = Outcome.REPRODUCED if max(trend["mean"]) <= at_most else Outcome.NOT_REPRODUCED
             return Measured(
                 name,
                 trend["unit"],
-                judged(trend["slope"], trend["slope_error"], trend["paper"]),
+                found,
                 tuple(zip(trend["li2o"], trend["mean"], trend["error"], strict=True)),
                 trend["slope"],
                 trend["slope_error"],
                 trend["paper"],
                 file,
+                at_most,
             )
     return Measured(name, "", Outcome.NOT_MEASURED, source=file)
 

@@ -59,6 +59,11 @@ def _bond(pair: str) -> Callable[[Measured], float]:
     return lambda found: _value(found.structure.bond_lengths[pair].value)
 
 
+def atoms_per_oxide(li2o: float) -> float:
+    """Atoms per unit of x Li2O (3), B2O3 (5) and P2O5 (7) in equal parts; cells of the paper may have 2,000."""
+    return 6.0 - 3.0 * li2o / 100
+
+
 def _value(value: float | None) -> float:
     return np.nan if value is None else value
 
@@ -76,6 +81,7 @@ QUANTITIES = (
     Quantity("mean ring size", "formers", "up", lambda found: _value(found.rings.mean_size.value)),
     Quantity("bonds without a ring", "1", None, lambda found: _value(found.rings.without_ring.value)),
     Quantity("total APF per atom", "A2", "down", lambda found: found.apf),
+    Quantity("total APF per oxide unit", "A2", "down", lambda found: found.apf * atoms_per_oxide(found.glass.li2o)),
 )
 
 
@@ -95,11 +101,14 @@ def draw(trends: list[Trend], path: Path) -> None:
     """One panel per quantity."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 9.0), layout="constrained")
-    for panel, found in zip(figure.subplots(4, 3).flat, trends, strict=True):
+    figure = Figure(figsize=(7.5, 11.0), layout="constrained")
+    panels = figure.subplots(5, 3).flat
+    for found, panel in zip(trends, panels, strict=False):
         panel.errorbar(found.li2o, found.mean, yerr=found.error, fmt="o-", ms=5, capsize=3, color="#0072B2", lw=1)
         panel.set_title(f"{found.name} ({found.unit})" if found.unit != "1" else found.name, fontsize=8)
         panel.tick_params(labelsize=8)
+    for panel in panels:
+        panel.remove()
     figure.supxlabel("Li2O (mol %)")
     figure.savefig(path, dpi=160, metadata={"Software": None})
 

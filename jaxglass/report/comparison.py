@@ -12,7 +12,7 @@ from jaxglass.report.run_record import RunRecord
 from jaxglass.report.wording import interval_text, value_text, why_text, with_unit
 
 NONE = "none"
-DENSITY_BIAS = "A density 5-8 % too low is a property of this potential, which has no three-body terms."
+DENSITY_BIAS = "5-8 % too low with this potential: no three-body terms; the paper names the cooling rate."
 N4_BIAS = "Well below NMR is expected of this potential; N4 depends strongly on A(B-O)."
 LENGTHS = {
     "B-O": (
@@ -93,7 +93,7 @@ def _density(record: RunRecord, references: ReferenceTable) -> list[Row]:
         difference = deviation_text(entry["value"], measured.value)
         near = abs(entry["value"] / measured.value - 1) < 0.02
         note = f"{difference}. {note}{' Within 2 % is suspicious: check the run.' if near else ''}"
-    paper = f"not available (Table S1 is not public); {references.paper_trend('density')} with Li2O"
+    paper = f"not available (Table S1); {references.paper_trend('density')} with Li2O"
     return [_row("Density", "", entry, paper, reference_text(measured), note)]
 
 
@@ -160,14 +160,18 @@ def _oxygen(record: RunRecord, references: ReferenceTable) -> list[Row]:
 
 
 def _agreement(record: RunRecord, references: ReferenceTable) -> list[Row]:
-    """R_chi of T(r), where a measured curve was given."""
-    entry = (record.structure.get("r_chi") or {}).get("T_r") or {}
-    if entry.get("value") is None:
-        return []
-    shown = {"value": 100 * entry["value"], "error": None, "unit": "%"}
+    """R_chi of D(r), which the paper gives, and of T(r), where a measured curve was given."""
+    found = record.structure.get("r_chi") or {}
+    papers = {"D_r": f"{references.paper_r_chi():g} % (38 mol %)", "T_r": "not stated"}
     note = "One convention more or less is worth as much: see the table of conventions."
-    paper = f"{references.paper_r_chi():g} % (38 mol %)"
-    return [Row("R_χ of T(r)", "against the measured curve", value_text(shown), why_text(entry), paper, "0", note)]
+    rows = []
+    for key, paper in papers.items():
+        entry = found.get(key) or {}
+        if entry.get("value") is not None:
+            shown = value_text({"value": 100 * entry["value"], "error": None, "unit": "%"})
+            name = f"R_χ of {key[0]}(r)"
+            rows.append(Row(name, "against the measured curve", shown, why_text(entry), paper, "0", note))
+    return rows
 
 
 def _mechanics(record: RunRecord, references: ReferenceTable) -> list[Row]:

@@ -19,7 +19,7 @@ LIMITS = (
     "300 K lies far below the temperatures of the runs: an error of 10 % in each D is a factor of five there. D at "
     "those temperatures and Ea are the direct results, σ at room temperature is one in decades.",
     "Nernst-Einstein takes every ion as independent. The Haven ratio, where it is known, says how far that is wrong.",
-    "All temperatures were run in the volume of the glass at 300 K, as in the paper.",
+    "All temperatures were run in the volume of the glass at 300 K; the paper does not say in which.",
     "A glass cooled within picoseconds is looser than a real one, and its lithium faster.",
 )
 

@@ -33,7 +33,7 @@ QUANTITIES = (
     Quantity("structure", "n4", "N4", "boron_coordination"),
     Quantity("structure", "coordination.B", "coordination of B", "boron_coordination"),
     Quantity("structure", "coordination.Li", "coordination of Li"),
-    Quantity("structure", "bond_lengths.B-O", "B-O length"),
+    Quantity("structure", "bond_lengths.B-O", "B-O length", "boron_oxygen_length"),
     Quantity("structure", "oxygen.non_bridging", "non-bridging oxygen"),
     Quantity("rings", "mean_size", "mean ring size"),
     Quantity("topology", "total_apf.periodic", "total APF", "apf_loops"),
@@ -41,7 +41,7 @@ QUANTITIES = (
     Quantity("elastic", "poisson_ratio", "Poisson ratio"),
     Quantity("fracture", "energy_release", "G_c"),
     Quantity("fracture", "toughness", "K_Ic", "fracture_toughness", ReferenceTable.toughness_series),
-    Quantity("diffusion", "diffusivity", "diffusivity"),
+    Quantity("diffusion", "diffusivity", "diffusivity", "diffusivity"),
     Quantity("diffusion", "conductivity_300K", "conductivity at 300 K", "conductivity"),
     Quantity("diffusion", "activation_energy", "activation energy", "activation_energy"),
 )
