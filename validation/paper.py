@@ -158,10 +158,10 @@ def _paper_value(row: dict[str, Any]) -> str:
 def _experiment(name: str | None) -> str:
     references = load_references()
     series: dict[str, tuple[list[Point], str]] = {
-        "density": (references.density_series(), "g/cm3"),
-        "toughness": (references.toughness_series(), "MPa m^0.5"),
-        "activation_energy": (references.activation_energy_series(), "eV"),
-        "conductivity": (references.conductivity_series(), "S/cm at 20 °C"),
+        "density": (references.density_series(), "g/cm3 (Kumar 2004)"),
+        "toughness": (references.toughness_series(), "MPa m^0.5 (SEPB, the paper)"),
+        "activation_energy": (references.activation_energy_series(), "eV (Kumar 2004)"),
+        "conductivity": (references.conductivity_series(), "S/cm at 20 °C (Cho 2006)"),
     }
     if name is None:
         return ""
