@@ -50,7 +50,7 @@ SCATTERERS = {"xray": {}, "neutron": {"Li": "Li-7", "B": "B-11"}}
 PROTOCOL = {"melt_ps": 3.0, "quench_rate": 450.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
 REFIT = {
     "seeds": SEEDS,
-    "outer_steps": 3,
+    "outer_steps": 2,
     "inner_steps": 3,
     "topology_quenches": 16,
     "topology_every": 5,  # once
