@@ -33,13 +33,8 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
             if "melt_quench" in config.stages:
                 failed = _melt_and_quench(lanes, path)
             for lane in lanes:
-                if lane.name not in failed:
-                    try:
-                        run_study(lane, path / lane.name, _yaml(lane))
-                    except Preempted:
-                        raise
-                    except JaxglassError as error:  # its directory has it; the others go on
-                        failed[lane.name] = error
+                if lane.name not in failed and (error := _measure(lane, path / lane.name)):
+                    failed[lane.name] = error
         except JaxglassError as error:
             directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
             raise
@@ -92,6 +87,17 @@ def _melt_and_quench(lanes: Sequence[Config], path: Path) -> dict[str, JaxglassE
                 record_glass(recipe, directory, run.finished())
                 directory.set_status(finished=["melt_quench"], stage=None)
     return failed
+
+
+def _measure(lane: Config, path: Path) -> JaxglassError | None:
+    """The other stages of a glass; the error of one that failed, which its directory has, too."""
+    try:
+        run_study(lane, path, _yaml(lane))
+    except Preempted:
+        raise
+    except JaxglassError as error:
+        return error
+    return None
 
 
 def _yaml(lane: Config) -> str:

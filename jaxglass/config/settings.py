@@ -12,6 +12,7 @@ from typing import Any
 import jaxglass
 from jaxglass.config.schema import RULES
 from jaxglass.model.composition import label
+from jaxglass.simulation.files import digest
 
 # settings of what is measured
 ANALYSES = ("structure", "scattering", "rings", "topology", "bond_switching", "diffusion")
@@ -119,8 +120,7 @@ def _content(path: Any) -> str | None:
     if not isinstance(path, str):
         return None
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(Path(path))
     except (OSError, ValueError):
         return None
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxglass.model.composition import HALF
 from jaxglass.report.wording import entries
+from jaxglass.simulation.directory import leaves
 from jaxglass.sweep.record import Job
 
 SEED, LITHIUM = "seed", "glass.li2o"
@@ -58,20 +59,11 @@ def swept_keys(jobs: Sequence[Job]) -> list[str]:
     points: dict[str, list[Mapping[str, Any]]] = {}
     for job in jobs:
         point = repr([job.value(key) for key in sorted(keys - {SEED})])
-        points.setdefault(point, []).append(dict(_leaves(job.settings)))
+        points.setdefault(point, []).append(dict(leaves(job.settings)))
     for settings in points.values():
         names = {name for one in settings for name in one if not name.startswith(WHERE)}
         keys |= {name for name in names if len({repr(one.get(name)) for one in settings}) > 1}
     return sorted(keys, key=lambda key: (key == SEED, key != LITHIUM, key))
-
-
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of nested settings."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def rows_of(jobs: Sequence[Job], keys: Sequence[str]) -> list[Row]:
