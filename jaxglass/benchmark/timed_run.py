@@ -16,7 +16,8 @@ from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.simulation import rhythm as rhythms
 from jaxglass.simulation.block import MAX_SAMPLES, BlockResult, Health, Rhythm, run_block
-from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, control_of, repaired, too_fast
+from jaxglass.simulation.health import repaired, too_fast
+from jaxglass.simulation.lane import INTERVAL, MOST_ATTEMPTS, control_of
 from jaxglass.simulation.stage import Stage
 
 

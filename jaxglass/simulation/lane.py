@@ -15,19 +15,8 @@ import numpy as np
 from jaxglass import units
 from jaxglass.dynamics.ensembles import LARGEST_MOVE, Control
 from jaxglass.dynamics.state import State, start
-from jaxglass.engine.plan import (
-    CHUNK,
-    WINDOW,
-    Lists,
-    Plan,
-    at_least,
-    choose_lists,
-    largest_reach,
-    make_plan,
-    rounded_up,
-)
-from jaxglass.errors import JaxglassError, NumericalError, ResourceError
-from jaxglass.model.pair_list import pair_list
+from jaxglass.engine.plan import Plan, at_least, largest_reach, make_plan
+from jaxglass.errors import JaxglassError, ResourceError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, maxwell_boltzmann
 from jaxglass.model.trajectory import Trajectory
@@ -35,14 +24,12 @@ from jaxglass.simulation import rhythm as rhythms
 from jaxglass.simulation.block import BlockResult, Health, Order
 from jaxglass.simulation.checkpoint import load_latest, save
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.health import refuse_bad_physics, repaired, too_fast
 from jaxglass.simulation.position import Position, header, restored
 from jaxglass.simulation.stage import INTERVAL, Stage
 from jaxglass.simulation.thermo import ThermoFile, rows
 
 MOST_ATTEMPTS = 12
-FASTEST_MOVE = 0.5  # A in one step
-NEAR = 1.2  # A; no two ions of an oxide come closer
-COLLAPSE = -200.0  # eV per atom: far below any oxide, so only a pair inside its core barrier gets there
 
 
 @dataclass
@@ -160,7 +147,8 @@ class Lane:
     def take(self, order: Order, result: BlockResult) -> int:
         """Keep the block, or change pace or plan so that the next order repeats it; steps gained."""
         health, samples = jax.device_get(result.health), int(order.samples)
-        self._refuse_bad_physics(health, result, samples)
+        where = f"stage {self.stage.name}, steps up to {int(self.position.state.step) + samples * INTERVAL}"
+        refuse_bad_physics(where, health, result, samples)
         better = self._repair(health, result, order)
         if better is None:
             self.attempts = 0
@@ -196,30 +184,6 @@ class Lane:
         temperature = float(result.samples.temperature[samples - 1]) if stage.ensemble != "minimise" else 0.0
         self.shown = temperature, density
         return steps
-
-    def _refuse_bad_physics(self, health: Health, result: BlockResult, samples: int) -> None:
-        where = f"stage {self.stage.name}, steps up to {int(self.position.state.step) + samples * INTERVAL}"
-        atom = int(health.fastest_atom)
-        species = result.state.system.elements[int(result.state.system.species[atom])]
-        if not bool(health.finite):
-            if not health.excess > 0:  # otherwise the list is to blame: repeat with a better one
-                raise NumericalError(
-                    f"{where}: energy or positions are not finite (atom {atom}, {species}); last good state kept"
-                )
-        elif float(health.fastest) > FASTEST_MOVE and not health.excess > 0:
-            raise NumericalError(
-                f"{where}: atom {atom} ({species}) moved {float(health.fastest):.2f} A in one step (limit "
-                f"{FASTEST_MOVE} A); "
-                "last good state kept; use a shorter time step or a better start"
-            )
-        else:
-            lowest = float(np.min(np.asarray(result.samples.potential_energy)[:samples]))
-            lowest /= len(result.state.system.species)
-            if lowest < COLLAPSE:
-                pair = closest_pair(result.state.system)
-                raise NumericalError(
-                    f"{where}: {lowest:.0f} eV per atom: {pair} collapsed into each other; last good state kept"
-                )
 
     def _repair(self, health: Health, result: BlockResult, order: Order) -> Position | None:
         """A position to repeat the block from, or None when every list was complete and valid."""
@@ -327,42 +291,8 @@ class Lane:
         return Trajectory(time_ps, fractional, cell, np.asarray(system.species), system.elements)
 
 
-def closest_pair(system: System) -> str:
-    """The two ions nearest to each other, in words."""
-    fractional, cell = np.asarray(system.fractional), np.asarray(system.cell)
-    near = pair_list(fractional, cell, NEAR)
-    if not len(near.i):
-        return "two ions"
-    r = np.linalg.norm(near.vectors(fractional, cell), axis=1)
-    k = int(r.argmin())
-    i, j = int(near.i[k]), int(near.j[k])
-    return f"atoms {i} ({system.symbols[i]}) and {j} ({system.symbols[j]}), {r[k]:.2f} A apart,"
-
-
 def _first_pace(stage: Stage) -> float:
     """A cautious guess (A/step) for a stage that begins anew."""
     if stage.ensemble == "minimise":
         return LARGEST_MOVE
     return rhythms.first_pace(max(stage.draw_velocities, 1.0) * stage.temperature[0], stage.timestep)
-
-
-def repaired(plan: Plan, health: Health, system: System) -> Plan | None:
-    """A plan with lists that hold what the block needed, or None when those of `plan` did."""
-    lists = larger(plan.lists, int(health.rows), int(health.run))
-    if bool(health.coarse):
-        lists = at_least(choose_lists(plan, np.asarray(system.cell) * 0.97, len(system.species)), lists)
-    return replace(plan, lists=lists) if lists != plan.lists else None
-
-
-def too_fast(health: Health) -> bool:
-    """Whether atoms outran the list, or went where no number says how far."""
-    return float(health.excess) > 0 or not bool(health.finite)
-
-
-def larger(lists: Lists, rows: int, run: int) -> Lists:
-    """`lists` themselves if they hold `rows` neighbours and `run` candidates, else with room for a quarter more."""
-    return replace(
-        lists,
-        rows=lists.rows if rows <= lists.rows else rounded_up(1.25 * rows, CHUNK),
-        windows=lists.windows if run <= WINDOW * lists.windows else rounded_up(1.25 * run, WINDOW) // WINDOW,
-    )
