@@ -17,7 +17,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from jaxglass.config import SWEPT_TASKS, Config
-from validation import refit_tables
+from validation import doc_tables
 from validation.__main__ import parsed
 from validation.studies import config_of
 
@@ -155,7 +155,7 @@ def test_the_methods_page_is_in_force(key, value):
     assert set_to == (float(value) if isinstance(set_to, float) else yaml.safe_load(value))
 
 
-def test_the_tables_of_the_refit_are_those_of_the_kept_results():
-    """`python -m validation.refit_tables` writes them."""
-    text = refit_tables.PAGE.read_text()
-    assert refit_tables.page(text) == text
+@pytest.mark.parametrize("name", doc_tables.TABLES)
+def test_tables_are_those_of_the_kept_results(name):
+    """`python -m validation.doc_tables` writes them."""
+    assert doc_tables.filled(name) == (doc_tables.DOCS / name).read_text()

@@ -285,6 +285,19 @@ def test_trends_of_the_paper_are_judged(slope, error, stated, outcome):
     assert paper.judged(slope, error, stated) is outcome
 
 
+@pytest.mark.parametrize(
+    ("means", "errors", "outcome"),
+    [
+        ([0.2, 0.4], [0.1, 0.1], paper.Outcome.REPRODUCED),  # 0.3 +- 0.07
+        ([0.1, 0.1], [0.1, 0.1], paper.Outcome.NOT_RESOLVED),
+        ([-0.2, -0.4], [0.1, 0.1], paper.Outcome.NOT_REPRODUCED),
+        ([0.2, 0.4], [0.1, None], paper.Outcome.NOT_RESOLVED),  # a composition with one glass has no error
+    ],
+)
+def test_levels_of_the_paper_are_judged(means, errors, outcome):
+    assert paper.judged_level(means, errors, above=0.0) is outcome
+
+
 def test_the_paper_is_complete_and_names_what_exists():
     lines, root = paper.paper_lines(), Path(paper.__file__).parents[1]
     items = [line.item for line in lines]

@@ -42,11 +42,16 @@ SETTINGS = {
     "diffusion.frame_ps": "0.36",
     "diffusion.smallest_slope": "0.8",
 }
+COLDEST = "1000K"
+B_MSD, P_MSD, TO_LARGER = "MSD of B over that of Li", "MSD of P over that of Li", "hops to larger less to smaller rings"
 #: unit and what the paper says of the trend with lithium
 QUANTITIES = {
     "activation_energy": ("eV", "down"),
     "log10_conductivity_300K": ("log10 S/cm", "up"),
     "log10_conductivity_293K": ("log10 S/cm", "up"),
+    B_MSD: ("1", None),
+    P_MSD: ("1", None),
+    TO_LARGER: ("1", None),
 }
 
 
@@ -62,6 +67,12 @@ class Found:
         if quantity.startswith("log10_conductivity"):
             entry = self.diffusion[quantity.removeprefix("log10_")].get("log10") or {}
             return float(entry.get("value", np.nan))
+        if quantity in (B_MSD, P_MSD):  # at 2/5 of the run at the lowest temperature
+            late = self.diffusion["late_msd_A2"][COLDEST]
+            return float(late["B" if quantity == B_MSD else "P"] / late["Li"])
+        if quantity == TO_LARGER:  # over all hops between rings, at the lowest temperature
+            jumps = {key: entry["value"] for key, entry in self.diffusion["jumps"][COLDEST].items()}
+            return float((jumps["to_larger"] - jumps["to_smaller"]) / jumps["between_rings"])
         if quantity in QUANTITIES:
             value = self.diffusion[quantity]["value"]
             return np.nan if value is None else float(value)

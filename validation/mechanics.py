@@ -63,6 +63,22 @@ def _broken(element: str, kind: str) -> Callable[[Found], float]:
     return lambda found: found.switched(element, kind)[-1]
 
 
+def _more_than(kind: str) -> Callable[[Found], float]:
+    """By how much more borons lose bonds than have this `kind` of change, each at its largest."""
+    return lambda found: found.switched("B", "decreased").max() - found.switched("B", kind).max()
+
+
+def _late_rise(kind: str) -> Callable[[Found], float]:
+    """Share of boron in the last tenth of the pull less that in its middle third."""
+
+    def read(found: Found) -> float:
+        shares = found.switched("B", kind)
+        steps = len(shares)
+        return shares[-(steps // 10) :].mean() - shares[steps // 3 : 2 * steps // 3].mean()
+
+    return read
+
+
 QUANTITIES = (
     Quantity("E", "GPa", "down", _of("elastic", "young_modulus")),
     Quantity("nu", "1", None, _of("elastic", "poisson_ratio")),
@@ -75,6 +91,11 @@ QUANTITIES = (
     Quantity("B with fewer bonds, broken", "1", "down", _broken("B", "decreased")),
     Quantity("B with more bonds, broken", "1", "down", _broken("B", "increased")),
     Quantity("B with others, broken", "1", "down", _broken("B", "swapped")),
+    Quantity("B: fewer less more bonds, at most", "1", None, _more_than("increased")),
+    Quantity("B: fewer bonds less others, at most", "1", None, _more_than("swapped")),
+    Quantity("B with fewer bonds, late fall", "1", None, lambda found: -_late_rise("decreased")(found)),
+    Quantity("B with more bonds, late rise", "1", None, _late_rise("increased")),
+    Quantity("B with others, late rise", "1", None, _late_rise("swapped")),
     Quantity(
         "P not as before, broken", "1", "none", lambda found: sum(found.switched("P", kind)[-1] for kind in KINDS)
     ),
@@ -123,8 +144,8 @@ def draw(found: Sequence[Found], lines: Sequence[Trend], path: Path) -> None:
 
     from jaxglass.report.reference import load_references
 
-    figure = Figure(figsize=(7.5, 12.0), layout="constrained")
-    panels = figure.subplots(6, 3).ravel()
+    figure = Figure(figsize=(7.5, 14.0), layout="constrained")
+    panels = figure.subplots(7, 3).ravel()
     _draw_curves(panels[0], found, lambda one: np.array(one.fracture["stress_strain"]["stress"]["values"]))
     panels[0].set_title("stress along z (GPa)")
     panels[0].legend(fontsize=7, title="Li2O (mol %)", title_fontsize=7)

@@ -1,10 +1,12 @@
 """The paper line by line: `paper.yaml` joined with kept results and experiment. No number of ours is typed anywhere.
 
 A trend is reproduced or not where its slope with lithium exceeds twice its standard error, else not resolved. Where the
-paper says that a quantity does not change, a slope within two errors of zero reproduces that.
+paper says that a quantity does not change, a slope within two errors of zero reproduces that. Statements about a
+quantity itself are judged by the mean over the compositions: above a level by twice its error, or at most a level.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +47,7 @@ class Measured:
     paper: str | None = None
     source: str = ""
     at_most: float | None = None
+    above: float | None = None
 
     @property
     def numbers(self) -> str:
@@ -62,6 +65,9 @@ class Measured:
         if self.at_most is not None and self.values:
             largest = max(mean for _, mean, _ in self.values)
             return f"{largest:.2g} at most ({self.at_most:g} counts as none); paper: none"
+        if self.above is not None and self.values:
+            mean, error = overall([mean for _, mean, _ in self.values], [error for _, _, error in self.values])
+            return f"mean {mean:.2g} ± {error:.2g}; paper: above {self.above:g}"
         if self.slope is None or self.slope_error is None:
             return ""
         said = {"up": "rises", "down": "falls", "none": "does not change", None: "not stated"}[self.paper]
@@ -111,6 +117,20 @@ def judged(slope: float, error: float, paper: str | None) -> Outcome:
     return Outcome.REPRODUCED if (slope > 0) == (paper == "up") else Outcome.NOT_REPRODUCED
 
 
+def overall(means: Sequence[float], errors: Sequence[float | None]) -> tuple[float, float]:
+    """Mean over compositions and its standard error; NaN where a composition has none."""
+    known = np.array([np.nan if error is None else error for error in errors])
+    return float(np.mean(means)), float(np.sqrt(np.sum(known**2))) / len(means)
+
+
+def judged_level(means: Sequence[float], errors: Sequence[float | None], above: float) -> Outcome:
+    """What the mean over compositions says of the paper's statement that it is `above`."""
+    mean, error = overall(means, errors)
+    if not abs(mean - above) > RESOLVED * error:
+        return Outcome.NOT_RESOLVED
+    return Outcome.REPRODUCED if mean > above else Outcome.NOT_REPRODUCED
+
+
 def _line(row: dict[str, Any], folder: Path) -> Line:
     trends = tuple(_measured(folder, **trend) for trend in row.get("trends", ()))
     return Line(
@@ -126,8 +146,9 @@ def _line(row: dict[str, Any], folder: Path) -> Line:
     )
 
 
-def _measured(folder: Path, file: str, name: str, at_most: float | None = None) -> Measured:
-    """The kept trend `name`; with `at_most` the paper says that there is none of it, and the level is judged."""
+def _measured(folder: Path, file: str, name: str, at_most: float | None = None, above: float | None = None) -> Measured:
+    """The kept trend `name`; with `at_most` the paper says that there is none of it, with `above` that it is more than
+    that, and the level is judged."""
     path = folder / file
     kept = json.loads(path.read_text())["trends"] if path.exists() else []
     for trend in kept:
@@ -135,6 +156,8 @@ def _measured(folder: Path, file: str, name: str, at_most: float | None = None) 
             found = judged(trend["slope"], trend["slope_error"], trend["paper"])
             if at_most is not None:
                 found = Outcome.REPRODUCED if max(trend["mean"]) <= at_most else Outcome.NOT_REPRODUCED
+            if above is not None:
+                found = judged_level(trend["mean"], trend["error"], above)
             return Measured(
                 name,
                 trend["unit"],
@@ -145,6 +168,7 @@ def _measured(folder: Path, file: str, name: str, at_most: float | None = None) 
                 trend["paper"],
                 file,
                 at_most,
+                above,
             )
     return Measured(name, "", Outcome.NOT_MEASURED, source=file)
 

@@ -1,11 +1,6 @@
-"""The tables of docs/refit.md from the kept closed loops: `python -m validation.refit_tables` writes them there.
-
-A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, NAME that of its function.
-"""
+"""The tables of docs/refit.md from the kept closed loops; `validation.doc_tables` writes them there."""
 
 import json
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +9,6 @@ from validation.refit_closed_loop import CLOSE, reached
 from validation.report import markdown_table
 
 FOLDER = Path(__file__).parent
-PAGE = FOLDER.parent / "docs" / "refit.md"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -144,24 +138,3 @@ def _densities(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _misfit(side: Mapping[str, Any], name: str, digits: int) -> str:
     return f"{100 * side[name]['value']:.{digits}f}"
-
-
-TABLES = {"closed_loop": closed_loop, "requenched": requenched}
-
-
-def page(text: str) -> str:
-    """`text` with its tables as the kept results have them."""
-    for name, table in TABLES.items():
-        block = f"<!-- {name} -->\n\n{table()}\n\n<!-- /{name} -->"
-        text = re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.DOTALL)
-    return text
-
-
-def main() -> int:
-    """Command line."""
-    PAGE.write_text(page(PAGE.read_text()))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

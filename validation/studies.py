@@ -85,12 +85,16 @@ def same_as_before(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 def record(
     path: Path, settings: Mapping[str, Any], kept: Sequence[tuple[Glass, Mapping[str, Any]]], lines: Sequence[Trend]
 ) -> None:
-    """Write what is `kept` of every glass and the trends to `path`, with settings, versions and date."""
+    """Write what is `kept` of every glass and the trends to `path`, with settings, versions and date; these two stay
+    where only the trends are new."""
+    entries = [{"name": g.name, "li2o": g.li2o, "seed": g.seed, **entries} for g, entries in kept]
+    before = same_as_before(path, settings)
+    same = before if before.get("glasses") == entries else {}
     about = {
-        "date": date.today().isoformat(),
-        "versions": versions(),
+        "date": same.get("date", date.today().isoformat()),
+        "versions": same.get("versions", versions()),
         "settings": dict(settings),
-        "glasses": [{"name": g.name, "li2o": g.li2o, "seed": g.seed, **entries} for g, entries in kept],
+        "glasses": entries,
         "errors": "standard error over seeds; slopes per mol % Li2O over all glasses that have the quantity",
         "trends": [
             asdict(line) | {"error": [finite(error) for error in line.error], "found": line.found} for line in lines

@@ -1,0 +1,68 @@
+"""Tables of the documentation from kept results: `python -m validation.doc_tables` writes them there.
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->` in its page.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from validation.refit_tables import closed_loop, requenched
+from validation.report import markdown_table
+
+FOLDER = Path(__file__).parent
+DOCS = FOLDER.parent / "docs"
+
+
+def trends(name: str) -> Callable[[], str]:
+    """Every quantity of a kept study of the glass library against lithium."""
+
+    def table() -> str:
+        kept = json.loads((FOLDER / name).read_text())["trends"]
+        levels = [f"{level:.1f}" for level in kept[0]["li2o"]]
+        head = ("", levels[0] + " mol % Li2O", *levels[1:], "slope per mol %", "here", "paper")
+        return markdown_table(head, [_trend(line) for line in kept])
+
+    return table
+
+
+def _trend(line: Mapping[str, Any]) -> tuple[str, ...]:
+    unit = "" if line["unit"] == "1" else f" ({line['unit'].removeprefix('log10 ')})"
+    means = (_value(*pair) for pair in zip(line["mean"], line["error"], strict=True))
+    slope = _value(line["slope"], line["slope_error"])
+    return (line["name"].replace("_", " ") + unit, *means, slope, line["found"], line["paper"] or "not stated")
+
+
+def _value(value: float, error: float | None) -> str:
+    return f"{value:.3g}" + (f" ± {error:.2g}" if error is not None else "")
+
+
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "refit.md": {"closed_loop": closed_loop, "requenched": requenched},
+    "trends.md": {"trends": trends("trends.json")},
+    "mechanics.md": {"mechanics": trends("mechanics.json")},
+    "diffusion.md": {"diffusion": trends("diffusion.json")},
+}
+
+
+def filled(name: str) -> str:
+    """The page `name` with its tables as the kept results have them."""
+    text = (DOCS / name).read_text()
+    for table, made in TABLES[name].items():
+        block = f"<!-- {table} -->\n\n{made()}\n\n<!-- /{table} -->"
+        text = re.sub(f"<!-- {table} -->.*?<!-- /{table} -->", lambda _, block=block: block, text, flags=re.DOTALL)
+    return text
+
+
+def main() -> int:
+    """Command line."""
+    for name in TABLES:
+        (DOCS / name).write_text(filled(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
