@@ -40,10 +40,11 @@ def _schedule(melt_ps: float, rate: float, nvt_ps: float, npt_ps: float) -> Melt
     return MeltQuench(2.3, 3000.0, 300.0, melt_ps, rate, nvt_ps, npt_ps, 0.0, "isotropic", 1.0, 0.1, 1.0)
 
 
-FAST, PAPER = _schedule(1.5, 450.0, 0.5, 2.5), _schedule(200.0, 1.0, 100.0, 100.0)
+FASTEST, FAST = _schedule(1.0, 900.0, 0.5, 2.0), _schedule(1.5, 450.0, 0.5, 2.5)
+PAPER = _schedule(200.0, 1.0, 100.0, 100.0)
 SIZES = {
     "ci": Sizes(4.0, 6, 1.5, (2, 1, 1), 651, 4, FAST),
-    "quick": Sizes(4.0, 12, 4.0, (2, 1, 1), 651, 4, FAST),
+    "quick": Sizes(4.0, 8, 4.0, (2, 1, 1), 651, 4, FASTEST),
     "full": Sizes(8.0, 24, 10.0, (2, 2, 2), 651, 32, FAST),
     "paper": Sizes(4.0, 6, 1.5, (2, 1, 1), 9720, 4, PAPER),
 }
