@@ -1,7 +1,7 @@
 """The list of analyses: each measures a trajectory and gives keys of results.json, which the report shows.
 
 Each is a stage of a study and a step of task=analyse. To add one: a function here, its line in `ANALYSES`, its name
-among the stages in `config.py`; figures and words of its own, if it has any, in `report/`.
+in `STAGES` of `config/schema.py`; figures and words of its own, if it has any, in `report/`.
 """
 
 import sys

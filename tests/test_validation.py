@@ -16,7 +16,7 @@ from jaxglass.model.system import System
 from jaxglass.model.trajectory import Trajectory
 from validation import averages, melt_quench, paper, static_forces
 from validation.__main__ import main, parsed
-from validation.bench import LEVELS, Bench, Control
+from validation.bench import LEVELS, SIZES, Bench, Control
 from validation.cache import Cache
 from validation.comparisons import COMPARISONS, Comparison
 from validation.report import write_report
@@ -192,6 +192,11 @@ def test_a_wrong_potential_is_caught_and_the_right_one_is_not(bench):
     assert found.checks[0].difference > 10 * static_forces.FORCES
     again = {path.name: path.stat().st_mtime_ns for path in bench.cache.folder.iterdir()}
     assert again == kept, "LAMMPS results are used again"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_replica_of_lammps_has_a_partner(bench, level):
+    assert averages.replicas(replace(bench, level=level)) >= SIZES[level].replicas
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, Verdict.PASS), (averages.TOO_HOT, Verdict.FAIL)])

@@ -6,7 +6,7 @@
 Here `task=ensemble`, a command of its own that continues where it was stopped; there one LAMMPS run per seed, kept when
 it has ended. Both are measured by `analyse_structure` on frames of the last stage. A seed is one sample: errors are
 standard errors over seeds, which no fluctuation of a single glass enters. The density of one such glass scatters by
-1.2 %: the few seeds of level=quick see coarse differences, the many kept in `validation/melt_quench.json` one of 1 %.
+1.1 %: the few seeds of level=quick see coarse differences, the many kept in `validation/melt_quench.json` one of 1 %.
 """
 
 import json

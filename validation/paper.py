@@ -2,7 +2,7 @@
 
 A trend is reproduced or not where its slope with lithium exceeds twice its standard error, else not resolved. Where the
 paper says that a quantity does not change, a slope within two errors of zero reproduces that. Statements about a
-quantity itself are judged by the mean over the compositions: above a level by twice its error, or at most a level.
+quantity itself: above a level by twice the error of the mean over the compositions, or at most a level in each.
 """
 
 import json

@@ -5,7 +5,7 @@
 
 A glass of the library (855 atoms, 38 mol %) comes to rest from one configuration under the true parameters, those that
 are shipped: that is the target, with its density. Another glass of the same composition, held out, shows whether the
-parameters hold elsewhere. The fit starts at z = 0, the middle of its priors, 10 % away in A and C and 1 % in rho, and
+parameters hold elsewhere. The fit starts at z = 0, the middle of its priors, 10 % away in V and C and 1 % in rho, and
 comes to rest from the same configuration each time. Others are given ten (Adam) or five times the evaluations with
 which Levenberg-Marquardt (part lm, which goes first) came to an R of D(r) of 1 %. Kept in
 `validation/refit_closed_loop.json`: R of D(r) over 1-8 A at every step, on the fitted and the held-out glass,

@@ -1,7 +1,7 @@
 """Static energy, forces and stress of any periodic cell: explicit images, float64, automatic derivatives.
 
 This is the reference that the hot path (`engine.forces`) is tested against, and what `task=evaluate`, the ASE
-calculator and refits use. Stress = (1/V) dE/d strain, tension positive (eV/A^3).
+calculator and the force errors of `task=benchmark` use. Stress = (1/V) dE/d strain, tension positive (eV/A^3).
 """
 
 from functools import partial

@@ -1,10 +1,9 @@
-"""The hot path: sums of pair terms over a (K, N) neighbour list.
+"""The hot path: sums of pair terms over a neighbour list (blocks, K, B).
 
 Two ions are closer than r0 once in hundreds of steps of a melt and never in a glass, so on a CPU the core is left
 out, and the list is summed again with it when a pair was found inside.
 
-Each chunk of rows is one fused pass with sums over the leading axis. The final division of a force keeps XLA from
-recomputing the whole expression once per Cartesian component (it duplicates cheap roots, not divisions).
+Each chunk of rows is one fused pass with sums over the leading axis.
 """
 
 from collections.abc import Callable

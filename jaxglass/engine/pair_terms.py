@@ -127,7 +127,11 @@ def _buckingham(potential: Potential, row: Rows, bounds: Array, slots: Slots, at
 
 
 def force_over_distance(plan: Plan, potential: Potential, row: Rows, bounds: Array, slots: Slots, core: bool) -> Array:
-    """-(dV/dr)/r of every slot; without `core`, right from r0 outwards."""
+    """-(dV/dr)/r of every slot; without `core`, right from r0 outwards.
+
+    The final division keeps XLA from recomputing the whole expression once per Cartesian component (it duplicates
+    cheap roots, not divisions).
+    """
     at = _radial(plan, row, bounds, slots)
     short = _buckingham(potential, row, bounds, slots, at, core).push
     coulomb = at.qq * (at.inverse - at.r2 * series(plan, smooth_force, at.r2))
