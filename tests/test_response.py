@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import BUCKINGHAM, compiled, glass_potential, within
+from systems import BUCKINGHAM, glass_potential, within
 
 from jaxglass.engine.energy import evaluate
 from jaxglass.engine.plan import Plan, make_plan
@@ -48,7 +48,7 @@ def test_a_crystal_has_the_constants_of_its_exact_stress():
     """Rock salt: C by differences of the exact Ewald sum; C12 = C44 + p-terms of central forces (Cauchy)."""
     potential, system = rock_salt()
     rest = relax(fine_plan(potential, system), potential, system)
-    C = np.asarray(compiled(stiffness)(rest, potential))
+    C = np.asarray(jax.jit(stiffness)(rest, potential))  # the program of athermal_moduli, compiled once
     h = 1e-5
     for k, direction in enumerate(DIRECTIONS):
         if direction in ("xx", "yz"):

@@ -68,11 +68,14 @@ class Found:
             entry = self.diffusion[quantity.removeprefix("log10_")].get("log10") or {}
             return float(entry.get("value", np.nan))
         if quantity in (B_MSD, P_MSD):  # at 2/5 of the run at the lowest temperature
-            late = self.diffusion["late_msd_A2"][COLDEST]
-            return float(late["B" if quantity == B_MSD else "P"] / late["Li"])
+            late = self.diffusion.get("late_msd_A2", {}).get(COLDEST)
+            return float(late["B" if quantity == B_MSD else "P"] / late["Li"]) if late else np.nan
         if quantity == TO_LARGER:  # over all hops between rings, at the lowest temperature
-            jumps = {key: entry["value"] for key, entry in self.diffusion["jumps"][COLDEST].items()}
-            return float((jumps["to_larger"] - jumps["to_smaller"]) / jumps["between_rings"])
+            jumps = self.diffusion.get("jumps", {}).get(COLDEST)
+            up, down, every = (
+                jumps[key]["value"] if jumps else 0 for key in ("to_larger", "to_smaller", "between_rings")
+            )
+            return float((up - down) / every) if every else np.nan
         if quantity in QUANTITIES:
             value = self.diffusion[quantity]["value"]
             return np.nan if value is None else float(value)
