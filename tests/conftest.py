@@ -4,8 +4,12 @@ import os
 import sys
 from collections.abc import Iterator
 
-import jax
-import pytest
+# Half of the compiler's time for programs three times as slow, here and in what tests start: a third less in all. Slow
+# tests that measure, and users, have what XLA does by itself: XLA_FLAGS= pytest -m slow.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false")
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 2)  # tests of divided atoms and lanes need two

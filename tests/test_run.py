@@ -149,7 +149,7 @@ def test_processes_repeat_each_other(undisturbed, tmp_path, environment):
 
 
 def short() -> list[Stage]:
-    return [Stage("cool", "npt", 216, (2500.0, 2000.0), record=True, draw_velocities=1.0)]
+    return [Stage("hot", "nvt", 216, (2500.0, 2000.0), record=True, draw_velocities=1.0)]
 
 
 def run_with(path: Path, change) -> loop.Finished:
