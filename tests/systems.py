@@ -32,6 +32,7 @@ SKIN = 0.4  # A, of every list made here
 # for what compiles longer than it runs: a third of the compiler's time, and programs three times as slow
 QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 compiled = partial(jax.jit, compiler_options=QUICK)
+AS_USERS = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}  # what XLA does by itself
 
 ELEMENTS = ("Li", "B", "P", "O")
 CHARGES = {"Li": 0.6, "B": 1.8, "P": 3.0, "O": -1.2}

@@ -88,6 +88,7 @@ def made_up(**changes) -> Benchmark:
     return replace(found, **changes)
 
 
+@pytest.mark.slow  # the whole command is slow, too; children, ranks and records have tests of their own
 @with_lammps
 def test_programs_take_turns_on_the_same_atoms(folder, settings, crystal, monkeypatch):
     monkeypatch.setattr(comparing, "find_spec", lambda _: None)  # jax-md takes half a minute to compile

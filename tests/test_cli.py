@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import read, write
+from systems import AS_USERS
 
 from jaxglass import doctor, runtime
 from jaxglass.errors import ConfigError, ResourceError
@@ -261,8 +263,22 @@ def test_bare_matrix_vector_sentinel(rows, dtype):
     """The smallest cases that jax 0.10.2 gets wrong: a vmapped 3 x 3 product followed by a reduction."""
     cell = np.array([[20.0, 0, 0], [3, 21, 0], [-2, 4, 19]], dtype)
     d = np.random.default_rng(0).random((rows, 3)).astype(dtype)
-    found = jax.jit(jax.vmap(lambda x: ((cell.T @ x) ** 2).sum()))(d)
+    found = jax.jit(jax.vmap(lambda x: ((cell.T @ x) ** 2).sum()), compiler_options=AS_USERS)(d)
     np.testing.assert_allclose(found, ((d @ cell) ** 2).sum(1), rtol=3e-6 if dtype == np.float32 else 1e-13)
+
+
+def test_programs_compiled_as_users_compile_them_agree(command):
+    """The sentinel, and energies of the mesh: tests have less optimisation than users (`conftest.py`)."""
+    write("in.xyz", LI2O, format="extxyz")
+    arguments = "task=evaluate", "input=in.xyz", "evaluate.coulomb=mesh", "hydra.run.dir="
+    assert command(*arguments[:-1], arguments[-1] + "here")[0] == 0
+    child = [sys.executable, "-m", "jaxglass", *arguments[:-1], arguments[-1] + "there"]
+    known = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "XLA_FLAGS": ""}
+    subprocess.run(child, env=known, check=True, capture_output=True)
+    here, there = (
+        json.loads(Path(name, "results.json").read_text())["evaluate"]["energy"]["value"] for name in ("here", "there")
+    )
+    assert here == pytest.approx(there, rel=1e-12)
 
 
 def test_sentinel_is_quick():

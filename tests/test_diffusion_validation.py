@@ -27,7 +27,9 @@ def test_a_sweep_is_kept_with_its_trends(tmp_path):
     for k, glass in enumerate(glasses):
         energy = 0.6 if glass.li2o > 42 else 0.72
         runs = [
-            analyse_diffusion(glass_with_walkers(structure, 4e3 * np.exp(-energy / (BOLTZMANN * T)), 10 * k + j), T)
+            analyse_diffusion(
+                glass_with_walkers(structure, 4e3 * np.exp(-energy / (BOLTZMANN * T)), 10 * k + j, 250), T
+            )
             for j, T in enumerate((800.0, 1000.0))
         ]
         found.append(sweep.Found(glass, json.loads(json.dumps(diffusion_results(runs, [None, None], {})))))

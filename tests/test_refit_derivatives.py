@@ -78,20 +78,22 @@ def test_energy_and_forces_follow_every_parameter(rest):
     species, x, cell, near = rest.system.species, rest.system.fractional, rest.system.cell, rest.near
     x = x + 0.002 * np.random.default_rng(0).normal(size=x.shape)  # forces, and some pairs closer than at rest
 
-    def both(z):
-        potential = moved(MOVING, rest.potential, LI2O, z)
-        energy = twin.energy(rest.plan, potential, species, x, cell, near)
-        return energy, gradient(rest.plan, potential, species, x, cell, near.columns).u
+    where = species, x, cell, near  # arguments: what a program closes over is folded while it compiles
 
     @compiled
-    def slope(e):
-        return jax.jvp(both, (jnp.zeros(len(MOVING)),), (e,))[1]
+    def value(z, where):
+        potential = moved(MOVING, rest.potential, LI2O, z)
+        return twin.energy(rest.plan, potential, *where), gradient(rest.plan, potential, *where[:3], where[3].columns).u
 
-    h, value = 1e-4, compiled(both)
+    @compiled
+    def slope(e, where):
+        return jax.jvp(lambda z: value(z, where), (jnp.zeros(len(MOVING)),), (e,))[1]
+
+    h = 1e-4
     for p, parameter in enumerate(MOVING):
-        (e_up, f_up), (e_down, f_down) = value(away(p, h)), value(away(p, -h))
+        (e_up, f_up), (e_down, f_down) = value(away(p, h), where), value(away(p, -h), where)
         change = float(e_up - e_down) / (2 * h)
-        dU, dF = slope(jnp.asarray(away(p, 1.0)))
+        dU, dF = slope(jnp.asarray(away(p, 1.0)), where)
         within(f"dU of {parameter.name}, relative", float(dU) / change - 1, 1e-6)
         within(f"dF of {parameter.name}, relative", relative(dF, (f_up - f_down) / (2 * h)), 1e-6)
 
@@ -116,6 +118,7 @@ def test_expansion_holds_the_gradient_and_its_derivative(rest):
     within("H_v y, relative", float(by_hand.v / differentiated.v) - 1, 1e-11)
 
 
+@pytest.mark.slow  # it is about cost
 def test_the_factor_saves_products_with_the_hessian(rest):
     """Both preconditioners lead to the same answer to a random force, the factor with a fifth of the products."""
     where = rest.plan, rest.potential, rest.system.species, rest.system.fractional, rest.system.cell, rest.near.columns
@@ -201,12 +204,12 @@ def test_what_follows_does_not_depend_on_the_splitting(rest):
         plan = plan_of(rest.potential, rest.system, coulomb_cutoff=cutoff)
         plan, near = complete(plan, rest.system.fractional, rest.system.cell, plan.reach + SKIN)
 
-        def answer(z, plan=plan, near=near):
+        def answer(z, where, near, plan=plan):
             potential = moved(MOVING, rest.potential, LI2O, z)
-            where = rest.system.species, rest.system.fractional, rest.system.cell
             return twin.energy(plan, potential, *where, near), gradient(plan, potential, *where, near.columns).v
 
-        found.append(compiled(jax.jacfwd(answer))(jnp.zeros(len(MOVING))))
+        where = rest.system.species, rest.system.fractional, rest.system.cell
+        found.append(compiled(jax.jacfwd(answer))(jnp.zeros(len(MOVING)), where, near))
     for k, name in enumerate(("dU/dz", "dP/dz")):
         within(f"{name}, relative", relative(found[0][k], found[1][k]), 1e-4)
 
@@ -248,10 +251,10 @@ def test_the_scale_of_the_energy_does_not_show_in_a_structure(rest, view):
     """U7: u = (ln A 1, ln C 1, ln q 1/2) scales the energy: D and density stay."""
 
     @compiled
-    def along(t):
+    def along(t, view, rest):
         return jax.jvp(lambda t: seen(view, rest, scaled(rest.potential, t)), (t,), (jnp.ones(()),))
 
-    value, (D, density) = along(jnp.zeros(()))
+    value, (D, density) = along(jnp.zeros(()), view, rest)
     within("D along the null mode", float(jnp.linalg.norm(D) / jnp.linalg.norm(value[0])), 1e-10)
     within("ln density along it", float(density), 1e-10)
 

@@ -28,7 +28,7 @@ from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
 
 SCRIPT = Path(__file__).with_name("small_run.py")
-KILL_SECONDS = 10.0
+KILL_SECONDS = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_kills_at_random_times_change_nothing(undisturbed, tmp_path, environment
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGUSR1, pytest.param(signal.SIGUSR2, marks=pytest.mark.slow)]
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGUSR2))]
 )
 def test_signal_writes_a_checkpoint_and_says_so(tmp_path, environment, number):
     child = start_child(tmp_path, environment, pause=0.3)

@@ -144,25 +144,31 @@ def test_sweeps_refused_before_anything_is_launched(command, tmp_path, arguments
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("glass.li2o", "38,40"),
-        ("seed", "0,1"),
-        ("fracture.axis", "x,y,z"),
-        ("fracture.supercell", "[1,2,2],[1,2,3]"),
-        ("elastic.strain_step", "1e-4,2e-4"),
-        ("potential.a_bo", "c1,c3,13400.0"),
-        ("potential.charges.Li", "0.6,0.7"),
-        ("scale", "smoke,laptop,paper"),
-        ("protocol.quench_rate", "10,50"),
-        ("engine.precision", "mixed,float64"),
-        ("structure.cutoffs.B-O", "1.8,2.0"),
-        ("rings.criterion", "king,guttman"),
-        ("topology.mode", "periodic,plain"),
-        ("bond_switching.reference", "first,last"),
-        ("scattering.radiation", "xray,neutron"),
-        ("input", "a.xyz,b.xyz"),
+        ("glass.li2o", "38 40"),
+        ("fracture.axis", "x y z"),
+        ("elastic.strain_step", "1e-4 2e-4"),
+        ("potential.a_bo", "c1 c3 13400.0"),
+        ("potential.charges.Li", "0.6 0.7"),
+        ("scale", "smoke laptop paper"),
+        ("protocol.quench_rate", "10 50"),
+        ("engine.precision", "mixed float64"),
+        ("structure.cutoffs.B-O", "1.8 2.0"),
+        ("rings.criterion", "king guttman"),
+        ("topology.mode", "periodic plain"),
+        ("bond_switching.reference", "first last"),
+        ("scattering.radiation", "xray neutron"),
+        ("input", "a.xyz b.xyz"),
     ],
 )
-def test_every_setting_of_the_physics_names_its_own_directory(monkeypatch, command, key, values):
+def test_every_setting_of_the_physics_names_its_own_directory(key, values):
+    names = [config_of([f"{key}={value}", "stages=[melt_quench]"]).name for value in values.split()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"), [("seed", "0,1"), ("fracture.supercell", "[1,2,2],[1,2,3]"), ("input", "a.xyz,b.xyz")]
+)
+def test_the_launcher_is_given_a_directory_for_every_point(monkeypatch, command, key, values):
     """Planned, not run: the launcher is told of as many directories as there are values."""
     from hydra.core.plugins import Plugins
 

@@ -62,10 +62,12 @@ def dump_lines(whole: Trajectory, columns: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def glass_with_walkers(structure: tuple[np.ndarray, np.ndarray, np.ndarray], D: float, seed: int) -> Trajectory:
+def glass_with_walkers(
+    structure: tuple[np.ndarray, np.ndarray, np.ndarray], D: float, seed: int, frames: int = 500
+) -> Trajectory:
     """A glass (species, fractional, cell) whose Li hop by 2.6 A, as often as `D` (A^2/ps) asks. All atoms rattle."""
     species, fractional, cell = structure
-    rng, frames, spacing = np.random.default_rng(seed), 500, 0.5
+    rng, spacing = np.random.default_rng(seed), 0.5
     lithium = species == 0
     size = np.where(lithium, 0.25, 0.1)[:, None]
     hops = rng.normal(size=(frames, len(species), 3))
