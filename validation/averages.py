@@ -108,12 +108,12 @@ def _ours(bench: Bench, ensemble: str) -> dict[str, np.ndarray]:
 
     def make() -> dict[str, np.ndarray]:
         run = SampledRun(melt, ensemble, kelvin, PRESSURE)
-        replicas = []
+        found = []
         for seed in range(replicas(bench)):
             run.begin(heated(melt, KELVIN, seed).system)
             run.sampled(_steps(SETTLE_PS), EVERY)
-            replicas.append(run.sampled(_steps(AVERAGE_PS), EVERY))
-        return {name: np.array([replica[name].mean() for replica in replicas]) for name in UNITS}
+            found.append(run.sampled(_steps(AVERAGE_PS), EVERY))
+        return {name: np.array([replica[name].mean() for replica in found]) for name in UNITS}
 
     settings = {"ensemble": ensemble, "kelvin": kelvin, "melt": bench.sizes.melt_ps, "pressure": PRESSURE}
     settings |= {"replicas": replicas(bench), "settle": SETTLE_PS, "average": AVERAGE_PS, "every": EVERY}
