@@ -80,16 +80,15 @@ def test_energy_and_forces_follow_every_parameter(rest):
 
     where = species, x, cell, near  # arguments: what a program closes over is folded while it compiles
 
-    @compiled
-    def value(z, where):
+    def both(z, where):
         potential = moved(MOVING, rest.potential, LI2O, z)
         return twin.energy(rest.plan, potential, *where), gradient(rest.plan, potential, *where[:3], where[3].columns).u
 
     @compiled
     def slope(e, where):
-        return jax.jvp(lambda z: value(z, where), (jnp.zeros(len(MOVING)),), (e,))[1]
+        return jax.jvp(lambda z: both(z, where), (jnp.zeros(len(MOVING)),), (e,))[1]
 
-    h = 1e-4
+    h, value = 1e-4, compiled(both)
     for p, parameter in enumerate(MOVING):
         (e_up, f_up), (e_down, f_down) = value(away(p, h), where), value(away(p, -h), where)
         change = float(e_up - e_down) / (2 * h)
