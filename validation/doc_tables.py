@@ -36,12 +36,30 @@ def _trend(line: Mapping[str, Any]) -> tuple[str, ...]:
     return (line["name"].replace("_", " ") + unit, *means, slope, line["found"], line["paper"] or "not stated")
 
 
+def glasses() -> str:
+    """Glasses that nobody fitted, beside what was measured."""
+    kept = json.loads((FOLDER / "accuracy.json").read_text())
+    head = ("glass", "quantity", "found", "measured", "off")
+    rows = [
+        (
+            one["glass"].removeprefix("glass_").replace("_", "-"),
+            one["quantity"].replace("_", " ") + ("" if one["unit"] == "1" else f" ({one['unit']})"),
+            _value(one["found"]["value"], one["found"]["error"]),
+            f"{one['measured']:g}",
+            f"{one['off_percent']:+.1f} %",
+        )
+        for one in kept["glasses"]
+    ]
+    return markdown_table(head, rows)
+
+
 def _value(value: float, error: float | None) -> str:
     return f"{value:.3g}" + (f" ± {error:.2g}" if error is not None else "")
 
 
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "refit.md": {"closed_loop": closed_loop, "requenched": requenched},
+    "accuracy.md": {"glasses": glasses},
     "trends.md": {"trends": trends("trends.json")},
     "mechanics.md": {"mechanics": trends("mechanics.json")},
     "diffusion.md": {"diffusion": trends("diffusion.json")},
