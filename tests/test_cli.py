@@ -270,9 +270,9 @@ def test_bare_matrix_vector_sentinel(rows, dtype):
 def test_programs_compiled_as_users_compile_them_agree(command):
     """The sentinel, and energies of the mesh: tests have less optimisation than users (`conftest.py`)."""
     write("in.xyz", LI2O, format="extxyz")
-    arguments = "task=evaluate", "input=in.xyz", "evaluate.coulomb=mesh", "hydra.run.dir="
-    assert command(*arguments[:-1], arguments[-1] + "here")[0] == 0
-    child = [sys.executable, "-m", "jaxglass", *arguments[:-1], arguments[-1] + "there"]
+    arguments = "task=evaluate", "input=in.xyz", "evaluate.coulomb=mesh"
+    assert command(*arguments, "hydra.run.dir=here")[0] == 0
+    child = [sys.executable, "-m", "jaxglass", *arguments, "hydra.run.dir=there"]
     known = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "XLA_FLAGS": ""}
     subprocess.run(child, env=known, check=True, capture_output=True)
     here, there = (

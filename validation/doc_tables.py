@@ -4,6 +4,7 @@ A table stands between `<!-- NAME -->` and `<!-- /NAME -->` in its page.
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -33,7 +34,9 @@ def _trend(line: Mapping[str, Any]) -> tuple[str, ...]:
     unit = "" if line["unit"] == "1" else f" ({line['unit'].removeprefix('log10 ')})"
     means = (_value(*pair) for pair in zip(line["mean"], line["error"], strict=True))
     slope = _value(line["slope"], line["slope_error"])
-    return (line["name"].replace("_", " ") + unit, *means, slope, line["found"], line["paper"] or "not stated")
+    name = line["name"]
+    shown = name if name[0].isupper() else name.replace("_", " ")  # G_c is a symbol
+    return (shown + unit, *means, slope, line["found"], line["paper"] or "not stated")
 
 
 def glasses() -> str:
@@ -54,7 +57,10 @@ def glasses() -> str:
 
 
 def _value(value: float, error: float | None) -> str:
-    return f"{value:.3g}" + (f" ± {error:.2g}" if error is not None else "")
+    if not error:
+        return f"{value:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))  # two of the error
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
