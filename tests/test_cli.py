@@ -268,7 +268,7 @@ def test_bare_matrix_vector_sentinel(rows, dtype):
 
 
 def test_programs_compiled_as_users_compile_them_agree(command):
-    """The sentinel, and energies of the mesh: tests have less optimisation than users (`conftest.py`)."""
+    """The energy of the mesh: tests have less optimisation than users (`conftest.py`)."""
     write("in.xyz", LI2O, format="extxyz")
     arguments = "task=evaluate", "input=in.xyz", "evaluate.coulomb=mesh"
     assert command(*arguments, "hydra.run.dir=here")[0] == 0
