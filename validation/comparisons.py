@@ -110,7 +110,7 @@ COMPARISONS = (
         f"that of LAMMPS and {trajectory_start.LARGEST_DRIFT:g} meV/atom/ns and three errors",
         "20 meV/atom/ns would heat a glass by less than 0.1 K/ps, far below what a thermostat removes; a few "
         "picoseconds cannot show less. validation.drift is the sharp comparison",
-        "ci",
+        "quick",
         trajectory_start.energy_drift,
     ),
     Comparison(
@@ -127,7 +127,7 @@ COMPARISONS = (
         "temperature, potential energy and pressure of replicas of a melt at 3000 K",
         RARE,
         "replicas start from one melt, with the same velocities in both programs; the spread of few is no sharp error",
-        "ci",
+        "quick",
         averages.nvt,
         ahead=averages.of_lammps("nvt"),
     ),
@@ -136,7 +136,7 @@ COMPARISONS = (
         "kinetic temperature of NVT at 3000 K beside the one that was set",
         f"{MOST_ERRORS:g} standard errors, which must be below {100 * averages.LARGEST_ERROR:g} %",
         "the mean of a canonical run is exact, and with such an error 1 % is at least four of them",
-        "ci",
+        "quick",
         averages.temperature,
         catches=Control.TEMPERATURE,
     ),

@@ -54,7 +54,7 @@ class Outcome:
 
 
 def run_suite(bench: Bench, table: Sequence[Comparison] = COMPARISONS) -> Outcome:
-    """Every row of `table` that runs at the level or has a kept result, then the controls."""
+    """Every row of `table` that runs at the level or has a kept result, then the controls of the level."""
     for row in table:
         if row.runs_at(bench.level) and row.ahead:
             row.ahead(bench)
@@ -62,8 +62,13 @@ def run_suite(bench: Bench, table: Sequence[Comparison] = COMPARISONS) -> Outcom
     for row in table:
         if row.runs_at(bench.level) or row.kept:
             judged.append(_judge(bench, row))
-    controls = [_control(bench, row) for row in table if row.catches is not Control.NONE]
+    controls = [_control(bench, row) for row in table if row.catches is not Control.NONE and row.runs_at(bench.level)]
     return Outcome(tuple(judged), tuple(controls))
+
+
+def catching(level: str, table: Sequence[Comparison] = COMPARISONS) -> set[Control]:
+    """The controls that a run of this level would catch."""
+    return {row.catches for row in table if row.runs_at(level)}
 
 
 def _judge(bench: Bench, row: Comparison) -> Judged:
