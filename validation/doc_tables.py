@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from validation import melt_quench
 from validation.refit_tables import closed_loop, requenched
 from validation.report import markdown_table
+from validation.verdict import MOST_ERRORS
 
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent / "docs"
@@ -56,6 +58,22 @@ def glasses() -> str:
     return markdown_table(head, rows)
 
 
+def both_programs() -> str:
+    """The melt-quench of many seeds, by either program."""
+    kept = melt_quench.kept()
+    both = melt_quench.Both(kept["jaxglass"], kept["lammps"])
+    checks = both.agree(MOST_ERRORS)
+    rows = []
+    for check in checks:
+        name = check.quantity
+        means = (_value(mean.value, mean.error) for mean in both.means(name))
+        unit = melt_quench.unit(name)
+        rows.append((name + ("" if unit == "1" else f" ({unit})"), *means, f"{check.difference:.1f}"))
+    sides = (f"{name}, {len(side)} seeds" for name, side in (("jaxglass", both.jaxglass), ("LAMMPS", both.lammps)))
+    error = f"Of {kept['date']}. The density's combined error is {100 * both.sharp.difference:.2f} %."
+    return markdown_table(("", *sides, "combined errors apart"), rows) + f"\n\n{error}"
+
+
 def _value(value: float, error: float | None) -> str:
     if not error:
         return f"{value:.3g}"
@@ -66,6 +84,7 @@ def _value(value: float, error: float | None) -> str:
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "refit.md": {"closed_loop": closed_loop, "requenched": requenched},
     "accuracy.md": {"glasses": glasses},
+    "validation.md": {"melt_quench": both_programs},
     "trends.md": {"trends": trends("trends.json")},
     "mechanics.md": {"mechanics": trends("mechanics.json")},
     "diffusion.md": {"diffusion": trends("diffusion.json")},

@@ -67,10 +67,7 @@ class Both:
     def agree(self, allowed: float) -> tuple[Check, ...]:
         """Means over the seeds of each program within `allowed` errors: density, coordination, bond lengths, peaks of
         g(r), energies."""
-        return tuple(
-            means_agree(name, UNITS.get(name.split(" of ")[0], "A"), *self.means(name), allowed)
-            for name in self.jaxglass[0]
-        )
+        return tuple(means_agree(name, unit(name), *self.means(name), allowed) for name in self.jaxglass[0])
 
     @property
     def sharp(self) -> Check:
@@ -119,6 +116,11 @@ def of_lammps(bench: Bench) -> list[Future]:
 
 
 UNITS = {"density": "g/cm3", "N4": "1", "coordination": "1", "energy": "eV/atom"}
+
+
+def unit(name: str) -> str:
+    """Of a quantity that is compared; lengths and peaks are in A."""
+    return UNITS.get(name.split(" of ")[0], "A")
 
 
 def measured(made: Made, potential: Potential) -> dict[str, float]:
