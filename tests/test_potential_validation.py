@@ -79,7 +79,7 @@ def test_tables_of_what_is_kept(tmp_path):
     values = {"n4": 0.5, "density": 2.2, "young_modulus": 70.0, "log10_diffusivity": None}
     glasses = [{"rule": "nmr", "li2o": 38.0, "seed": k, "a_bo": 14000.0, "values": values} for k in range(2)]
     (tmp_path / "boron_rule.json").write_text(json.dumps({"effects": [effect], "glasses": glasses}))
-    assert potential_tables.effect_rows(tmp_path) == [("c3 with N4 of NMR", "N4", "+0.1 ± 0.02", "8")]
-    row = ("38", "c3 with N4 of NMR", "14000", "0.5 ± 0", "2.2 ± 0 g/cm3", "70 ± 0 GPa", "-", "2")
+    assert potential_tables.effect_rows(tmp_path) == [("c3 with N4 of NMR", "N4", "+0.100 ± 0.020", "8")]
+    row = ("38", "c3 with N4 of NMR", "14000", "0.5", "2.2 g/cm3", "70 GPa", "-", "2")
     assert potential_tables.rule_rows(tmp_path) == [row]
     assert any(row[0] == "Li2O" for row in potential_tables.crystal_rows())

@@ -4,7 +4,6 @@ A table stands between `<!-- NAME -->` and `<!-- /NAME -->` in its page.
 """
 
 import json
-import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from validation import melt_quench
+from validation import potential_tables as of_potential
 from validation.refit_tables import closed_loop, requenched
 from validation.report import markdown_table
-from validation.verdict import MOST_ERRORS
+from validation.verdict import MOST_ERRORS, with_error
 
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent / "docs"
@@ -34,28 +34,11 @@ def trends(name: str) -> Callable[[], str]:
 
 def _trend(line: Mapping[str, Any]) -> tuple[str, ...]:
     unit = "" if line["unit"] == "1" else f" ({line['unit'].removeprefix('log10 ')})"
-    means = (_value(*pair) for pair in zip(line["mean"], line["error"], strict=True))
-    slope = _value(line["slope"], line["slope_error"])
+    means = (with_error(*pair) for pair in zip(line["mean"], line["error"], strict=True))
+    slope = with_error(line["slope"], line["slope_error"])
     name = line["name"]
     shown = name if name[0].isupper() else name.replace("_", " ")  # G_c is a symbol
     return (shown + unit, *means, slope, line["found"], line["paper"] or "not stated")
-
-
-def glasses() -> str:
-    """Glasses that nobody fitted, beside what was measured."""
-    kept = json.loads((FOLDER / "accuracy.json").read_text())
-    head = ("glass", "quantity", "found", "measured", "off")
-    rows = [
-        (
-            one["glass"].removeprefix("glass_").replace("_", "-"),
-            one["quantity"].replace("_", " ") + ("" if one["unit"] == "1" else f" ({one['unit']})"),
-            _value(one["found"]["value"], one["found"]["error"]),
-            f"{one['measured']:g}",
-            f"{one['off_percent']:+.1f} %",
-        )
-        for one in kept["glasses"]
-    ]
-    return markdown_table(head, rows)
 
 
 def both_programs() -> str:
@@ -66,7 +49,7 @@ def both_programs() -> str:
     rows = []
     for check in checks:
         name = check.quantity
-        means = (_value(mean.value, mean.error) for mean in both.means(name))
+        means = (with_error(mean.value, mean.error) for mean in both.means(name))
         unit = melt_quench.unit(name)
         rows.append((name + ("" if unit == "1" else f" ({unit})"), *means, f"{check.difference:.1f}"))
     sides = (f"{name}, {len(side)} seeds" for name, side in (("jaxglass", both.jaxglass), ("LAMMPS", both.lammps)))
@@ -74,16 +57,16 @@ def both_programs() -> str:
     return markdown_table(("", *sides, "combined errors apart"), rows) + f"\n\n{error}"
 
 
-def _value(value: float, error: float | None) -> str:
-    if not error:
-        return f"{value:.3g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))  # two of the error
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
-
-
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "refit.md": {"closed_loop": closed_loop, "requenched": requenched},
-    "accuracy.md": {"glasses": glasses},
+    "accuracy.md": {
+        "crystals": lambda: markdown_table(of_potential.CRYSTALS, of_potential.crystal_rows()),
+        "glasses": lambda: markdown_table(of_potential.GLASSES, of_potential.glass_rows()),
+    },
+    "potential.md": {
+        "rules": lambda: markdown_table(of_potential.RULES, of_potential.rule_rows()),
+        "effects": lambda: markdown_table(of_potential.EFFECTS, of_potential.effect_rows()),
+    },
     "validation.md": {"melt_quench": both_programs},
     "trends.md": {"trends": trends("trends.json")},
     "mechanics.md": {"mechanics": trends("mechanics.json")},

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from validation.verdict import mean_over_seeds
+from validation.verdict import mean_over_seeds, with_error
 
 FOLDER = Path(__file__).parent
 CRYSTALS = ("Crystal", "A_BO (eV)", "Volume", "a, b, c", "Angles", "P-O, B-O, Li-O (Å)", "Measured", "Coordinates")
@@ -88,7 +88,7 @@ def _crystal(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _mean(mean: Mapping[str, float], unit: str, sign: str = "") -> str:
-    return f"{mean['value']:{sign}.3g} ± {mean['error']:.2g}" + ("" if unit == "1" else f" {unit}")
+    return with_error(mean["value"], mean["error"], sign) + ("" if unit == "1" else f" {unit}")
 
 
 def _kept(name: str, folder: Path) -> Mapping[str, Any]:

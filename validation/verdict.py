@@ -1,5 +1,6 @@
 """What a comparison finds: differences beside what was allowed beforehand, and the verdict."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,6 +85,14 @@ class Mean:
 
     value: float
     error: float
+
+
+def with_error(value: float, error: float | None, sign: str = "") -> str:
+    """A mean beside its standard error, to two digits of the error; `sign="+"` shows it where it is positive, too."""
+    if not error:
+        return f"{value:{sign}.3g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:{sign}.{digits}f} ± {error:.{digits}f}"
 
 
 def mean_over_seeds(values: Sequence[float] | np.ndarray) -> Mean:
