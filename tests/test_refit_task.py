@@ -71,17 +71,25 @@ def small_glass() -> tuple[Potential, Plan, System]:
     return potential, plan, system
 
 
-def make_problem(folder, rounds: int) -> Problem:
+@cache
+def small_target() -> tuple[Target, View]:
+    """S(Q) and density of the glass at rest under the truth."""
     potential, plan, system = small_glass()
     view = make_view(system.counts, ScatteringSettings(q_max=15.0), 4.5)
-    starts = tuple(Start("40", 40.0, seed, system, potential) for seed in (0, 1))
-    quench = AtRest(plan, {"40": view})
+    starts = [Start("40", 40.0, seed, system, potential) for seed in (0, 1)]
     true = moved(MOVING, potential, 40.0, jnp.asarray(TRUTH))
-    clean = [s.shown for s in quench(starts, [true, true], folder)]
+    clean = [s.shown for s in AtRest(plan, {"40": view})(starts, [true, true], None)]
     S = np.mean([s.curve for s in clean], axis=0)
     Q = np.asarray(view.transforms.Q)
-    target = Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 4.5, float(np.exp(clean[0].ln_density)))
-    method = levenberg_marquardt(1.0)
+    density = float(np.exp(clean[0].ln_density))
+    return Target("40", 40.0, "S_q", Q, S, np.full(len(Q), 0.003), np.pi / 4.5, density), view
+
+
+def make_problem(folder, rounds: int) -> Problem:
+    potential, plan, system = small_glass()
+    target, view = small_target()
+    starts = tuple(Start("40", 40.0, seed, system, potential) for seed in (0, 1))
+    quench, method = AtRest(plan, {"40": view}), levenberg_marquardt(1.0)
     return Problem(MOVING, (target,), starts, quench, plan, "implicit", method, rounds, 2, 2, 4, 2, 0.1, folder)
 
 

@@ -237,11 +237,16 @@ def test_hardware_does_not_name_a_directory(command):
     assert "share the directory" in err
 
 
-def test_status_and_report_of_what_has_finished(jaxglass, tmp_path):
+def test_what_failed_too_often_is_left_alone_and_told_with_what_has_finished(jaxglass, tmp_path):
     write_glasses(tmp_path, ["a.xyz", "b.xyz"])
     (tmp_path / "bad.xyz").write_text("3\nno lattice\n")
     command = ["-m", "task=analyse", "input=a.xyz,bad.xyz,b.xyz", "stages=[structure]", "hydra.sweep.dir=study"]
+    command += ["sweep.max_attempts=1"]
     assert jaxglass(*command)[0] == 3
+    code, _, err = jaxglass(*command)
+    assert code == 3
+    assert "left alone" in err
+    assert attempts(tmp_path / "study") == {"a.xyz": 1, "bad.xyz": 1, "b.xyz": 1}
     (tmp_path / "study/sweep.csv").unlink()
     code, out, _ = jaxglass("task=sweep_status", "hydra.sweep.dir=study")
     assert code == 0
@@ -260,17 +265,6 @@ def test_status_and_report_of_what_has_finished(jaxglass, tmp_path):
     code, _, err = jaxglass("task=sweep_status", "hydra.sweep.dir=nowhere")
     assert code == 3
     assert "no sweep there" in err
-
-
-def test_a_job_that_failed_too_often_is_left_alone(jaxglass, tmp_path):
-    (tmp_path / "bad.xyz").write_text("3\nno lattice\n")
-    write_glasses(tmp_path, ["a.xyz"])
-    command = ["-m", "task=analyse", "input=a.xyz,bad.xyz", "stages=[structure]", "sweep.max_attempts=1"]
-    assert jaxglass(*command)[0] == 3
-    code, _, err = jaxglass(*command)
-    assert code == 3
-    assert "left alone" in err
-    assert attempts(tmp_path / "multirun") == {"a.xyz": 1, "bad.xyz": 1}
 
 
 def test_directory_of_another_run_is_left_as_it_is(jaxglass, tmp_path):
