@@ -14,13 +14,13 @@ from jaxglass.model.system import make_system
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings
 from jaxglass.refit.basin import Shown
-from jaxglass.refit.estimate import Estimate
+from jaxglass.refit.cost import jackknife
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
 from jaxglass.refit.measured import make_target, tapered
 from jaxglass.refit.observables import curves, make_view
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
-from jaxglass.refit.settings import MeasuredTarget
+from jaxglass.refit.settings import MeasuredTarget, check_slope
 from jaxglass.refit.setup import check_parameters
 from jaxglass.refit.tangents import BURST, tangents, window, without_bursts
 from jaxglass.refit.target import Target
@@ -184,15 +184,32 @@ def test_parameters_that_the_glass_does_not_have_are_refused():
         (["A_BO"], ("Si", "O"), potential, "does not have"),
         (["V P-O"], ("Li", "B", "O"), potential, "does not have"),
         (["A_BO", "slope"], ("Li", "B", "P", "O"), numeric, "belongs to the law"),
+        (["C Li-O"], ("Li", "B", "P", "O"), potential, "nothing moves"),
     ):
         with pytest.raises(ConfigError, match=words):
             check_parameters(parameters(names), elements, settings)
 
 
+def test_a_slope_needs_two_fitted_compositions():
+    check_slope(parameters(["A_BO", "slope"]), [38.0, 45.0])
+    check_slope(parameters(["A_BO"]), [38.0])
+    with pytest.raises(ConfigError, match="two fitted compositions"):
+        check_slope(parameters(["A_BO", "slope"]), [38.0])
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    x = np.random.default_rng(0).normal(size=9)
+    left_out = [np.delete(x, k).mean() for k in range(len(x))]
+    assert jackknife(left_out) == pytest.approx(np.var(x, ddof=1) / len(x))
+
+
 def test_slopes_of_noise_are_shrunk():
-    jacobian, error = np.array([[1.0, 1.0, 0.1]]), np.array([[0.0, 1.0, 10.0]])
-    found = shrunk(Estimate(np.zeros(3), jacobian, np.zeros(3), error))
-    np.testing.assert_allclose(found, [[1.0, 0.5, 1e-5]], rtol=1e-3)
+    noise = np.random.default_rng(4).normal(size=(200, 30))
+    left = shrunk(noise, np.ones_like(noise))
+    within("rms of slopes of pure noise, in their errors", float(np.sqrt(np.mean(left**2))), 0.2)
+    slopes = np.full((2, 30), [[3.0], [0.5]])
+    np.testing.assert_allclose(shrunk(slopes, np.ones_like(slopes))[:, 0], [3 * 8 / 9, 0.0])
+    np.testing.assert_allclose(shrunk(slopes, np.zeros_like(slopes)), slopes)
 
 
 @pytest.mark.parametrize("quantity", ["D_r", "T_r"])

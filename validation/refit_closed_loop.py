@@ -280,8 +280,8 @@ def random_search(loop: Loop, trials: int, goal: float, most: float) -> list[Poi
 
 
 def charges() -> dict[str, Any]:
-    """C3: every parameter free, the scale of the charges among them, with density and bulk modulus; and what would be
-    known there without the modulus, where all energies may grow together."""
+    """C3: every parameter free, the scale of the charges among them, with density and bulk modulus; and without the
+    modulus, where all energies may grow together."""
     loop = make_loop(EVERY)
     here = zero(loop)
 
@@ -289,11 +289,11 @@ def charges() -> dict[str, Any]:
         off = CHARGES_SD * (progress.z - loop.true)[-1]
         print(f"  {progress.step}: cost {progress.cost:.3g}, ln q off by {off:.4f}", flush=True)
 
-    group = problem(loop, loop.at(loop.origin, here), bulk=True)
-    end, _, _ = descend(loop.moving, [group], here, levenberg_marquardt(0.5), STEPS["lm"], watch)
     found = {}
-    for name, rows in (("with K", end.jacobian), ("without K", end.jacobian[:-1])):  # that of K is the last
-        known = information(loop.moving, rows)
+    for name, bulk in (("with K", True), ("without K", False)):
+        group = problem(loop, loop.at(loop.origin, here), bulk=bulk)
+        end, _, _ = descend(loop.moving, [group], here, levenberg_marquardt(0.5), STEPS["lm"], watch)
+        known = information(loop.moving, end.jacobian)
         found[name] = {
             "ln_q_off": float((end.z - loop.true)[-1] * CHARGES_SD),
             "error": float(known.errors[-1]),

@@ -15,7 +15,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.pytree import pytree
 from jaxglass.refit.estimate import Estimate
-from jaxglass.refit.observables import View, curves
+from jaxglass.refit.observables import View, curve_of, curves
 from jaxglass.refit.parameters import Parameter, moved
 from jaxglass.response.minimum import Rest
 from jaxglass.response.stiffness import followers, relaxed_moduli
@@ -81,11 +81,10 @@ def show(quantity: str, moving: tuple[Parameter, ...], basin: Basin, z: Array) -
     potential = moved(moving, basin.start, basin.li2o, z)
     x, cell = at_rest(basin.rest, potential)
     seen = curves(basin.view, basin.rest.system.species, x, cell)
-    curve = {"S_q": seen.S, "D_r": seen.D, "T_r": seen.T}[quantity]
     K = G = jnp.asarray(jnp.nan)
     if basin.followers is not None:
         K, G = relaxed_moduli(basin.rest, potential, basin.followers)
-    return Shown(curve, jnp.log(seen.density), jnp.log(K), jnp.log(G))
+    return Shown(curve_of(seen, quantity), jnp.log(seen.density), jnp.log(K), jnp.log(G))
 
 
 def mean_shown(quantity: str, moving: tuple[Parameter, ...], basins: Sequence[Basin], z: np.ndarray) -> Shown:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 
-from jaxglass.refit.basin import Shown, mean_shown
+from jaxglass.refit.basin import Shown, mean_of, show
 from jaxglass.refit.fit import Group
 from jaxglass.refit.iteration import Iteration, fresh_glasses
 from jaxglass.refit.parameters import Parameter
@@ -26,8 +27,7 @@ def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[T
     for target in targets:
         mine = [sample for sample in samples if sample.start.target == target.name]
         if not target.hold_out and len(mine) > 1:
-            left_out = np.array([cost([s for s in samples if s is not sample]) for sample in mine])
-            variance += (len(mine) - 1) / len(mine) * np.sum((left_out - left_out.mean()) ** 2)
+            variance += jackknife([cost([s for s in samples if s is not sample]) for sample in mine])
     return cost(samples), float(np.sqrt(variance))
 
 
@@ -36,14 +36,28 @@ def _fitted(target: Target, shown: Shown) -> np.ndarray:
     return replace(target, bulk=None, shear=None).residual(shown)
 
 
-def moduli_cost(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray) -> float:
-    """1/2 |r|^2 of the moduli that were measured, by glasses at rest; 0 where none was."""
-    cost = 0.0
+def moduli_cost(moving: tuple[Parameter, ...], groups: Sequence[Group], z: np.ndarray) -> tuple[float, float]:
+    """1/2 |r|^2 of the moduli that were measured, by glasses at rest, and its standard error by leaving each of them
+    out in turn; zeros where none was measured."""
+    cost = variance = 0.0
     for group in groups:
         if group.target.needs_moduli:
-            mean = mean_shown(group.target.quantity, moving, group.basins, z)
-            cost += 0.5 * float(np.sum(group.target.moduli(mean) ** 2))
-    return cost
+            shown = [show(group.target.quantity, moving, basin, jnp.asarray(z)) for basin in group.basins]
+            cost += _cost_of_moduli(group.target, shown)
+            if len(shown) > 1:
+                left_out = [_cost_of_moduli(group.target, [s for s in shown if s is not one]) for one in shown]
+                variance += jackknife(left_out)
+    return cost, float(np.sqrt(variance))
+
+
+def _cost_of_moduli(target: Target, shown: Sequence[Shown]) -> float:
+    return 0.5 * float(np.sum(target.moduli(mean_of(shown)) ** 2))
+
+
+def jackknife(left_out: Sequence[float]) -> float:
+    """Variance of a function of a mean, from its values with each of n samples left out: (n - 1)/n sum (x - mean)^2."""
+    values = np.asarray(left_out)
+    return float((len(values) - 1) / len(values) * np.sum((values - values.mean()) ** 2))
 
 
 def with_noise(targets: Sequence[Target], samples: Sequence[Sample], done: Sequence[Iteration]) -> tuple[Target, ...]:

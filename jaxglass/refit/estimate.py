@@ -4,7 +4,7 @@
     reweighting frames of a melt in equilibrium                  `reweighting.average`
     tangents    thermal averages of a damped glass in its basin  `tangents.without_bursts`
     ensemble    fresh glasses at jittered parameters             `topology.regress`
-    hybrid      implicit + what `regress` finds beyond it        `outer.answers`
+    hybrid      implicit + what `regress` finds beyond it, shrunk: a Jacobian alone (`outer.answers`)
 
 Which of them is valid where: docs/refit.md. Indices: r rows of observables; p parameters.
 """

@@ -22,6 +22,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.refit.basin import Basin, Shown, changed_bonds, linearised, mean_of, show
 from jaxglass.refit.least_squares import TrustRegion, resized
+from jaxglass.refit.observables import check_reach
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.target import Target
 from jaxglass.response.minimum import Rest
@@ -99,7 +100,9 @@ def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.nd
             potential = moved(moving, basin.start, basin.li2o, jnp.asarray(z))
             check_splice(potential)
             if group.exact:
-                basin = basin.at(at_rest_for_steps(basin.rest.plan, potential, basin.origin))
+                rest = at_rest_for_steps(basin.rest.plan, potential, basin.origin)
+                check_reach(basin.view, np.asarray(rest.system.cell)[None])
+                basin = basin.at(rest)
             basins.append(basin)
         found.append(replace(group, basins=tuple(basins)))
     return found

@@ -4,7 +4,8 @@ A simulated g(r) ends at half a cell, r_e, with the taper w(r) = sinc(r/r_e). A 
 
     D(r) = (2/pi) int Q [S - 1] sin(Qr) dQ        S_w - 1 = (1/Q) int_0^r_e D(r) w(r) sin(Qr) dr
 
-so that both have the same resolution. D(r) and T(r) are taken as they are, up to r_e.
+so that both have the same resolution. D(r), and T(r) less its straight line, are multiplied by w(r) and end at r_e;
+they must have been made with the window and range of Q of the settings.
 """
 
 from dataclasses import replace

@@ -26,6 +26,8 @@ from jaxglass.analysis.scattering import (
     total_S,
 )
 from jaxglass.analysis.scattering_settings import ScatteringSettings
+from jaxglass.engine.plan import largest_reach
+from jaxglass.errors import NumericalError
 from jaxglass.model.cell import cell_volume
 from jaxglass.pytree import pytree, static
 
@@ -48,6 +50,11 @@ class Curves(NamedTuple):
     density: Array
 
 
+def curve_of(found: Curves, quantity: str) -> Array:
+    """S_q, D_r or T_r of the curves."""
+    return {"S_q": found.S, "D_r": found.D, "T_r": found.T}[quantity]
+
+
 def make_view(
     atoms: Mapping[str, int], settings: ScatteringSettings, shortest: float, r: np.ndarray | None = None
 ) -> View:
@@ -56,6 +63,17 @@ def make_view(
     count = int(min(shortest, settings.g_max) / settings.g_width) - 1
     transforms = make_transforms(settings, atoms, spline_knots(count, settings.g_width), r)
     return View(jax.tree.map(jnp.asarray, transforms), count, settings.g_width)
+
+
+def check_reach(view: View, cells: np.ndarray) -> None:
+    """`NumericalError` where one of the `cells` (F, 3, 3) is so small that g(r) would end beyond half of it: nearest
+    images would be missing from the curve."""
+    narrowest = min(map(largest_reach, np.asarray(cells)))
+    if narrowest < view.count * view.width:
+        raise NumericalError(
+            f"refit: a glass has become so dense that half its cell, {narrowest:.2f} A, is less than the "
+            f"{view.count * view.width:.2f} A over which curves are compared"
+        )
 
 
 def curves(view: View, species: Array, fractional: Array, cell: Array, index: Array | None = None) -> Curves:

@@ -88,7 +88,8 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             z = _refused(problem, done, Iteration(number, z, (), np.inf, 0.0, False, float("nan")), best, topology)
             continue
         cost, noise = cost_and_noise(z, samples, targets)
-        cost += moduli_cost(problem.moving, groups, z)
+        of_moduli = moduli_cost(problem.moving, groups, z)
+        cost, noise = cost + of_moduli[0], float(np.hypot(noise, of_moduli[1]))
         kept = best is None or bool(cost <= best.cost + np.hypot(noise, best.noise))
         radius = done[-1].radius if done else float("nan")
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
@@ -223,8 +224,10 @@ def answers(
         mine = [sample for sample in samples if sample.start.target == group.target.name]
         observed = np.array([sample.shown.row for sample in mine])
         moves = np.array([offsets[sample.number] for sample in mine])
-        answer, zero = shrunk(regress(observed, explained, moves, directions)), np.zeros(len(z))
-        found[group.target.name] = Shown(answer[:, :-1], answer[:, -1], zero, zero)
+        answer, zero = regress(observed, explained, moves, directions), np.zeros(len(z))
+        parts = np.s_[:, :-1], np.s_[:, -1:]  # the curve; the density
+        curve, ln_density = (shrunk(answer.jacobian[part], answer.jacobian_error[part]) for part in parts)
+        found[group.target.name] = Shown(curve, ln_density[:, 0], zero, zero)
     return found
 
 

@@ -13,7 +13,7 @@ from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin, Shown
 from jaxglass.refit.cost import with_noise
 from jaxglass.refit.fit import Group, model
-from jaxglass.refit.iteration import Iteration, error_of_mean, fresh_glasses
+from jaxglass.refit.iteration import Fresh, Iteration, continued, error_of_mean, fresh_glasses
 from jaxglass.refit.observables import View
 from jaxglass.refit.outer import Problem, grouped, quenched
 from jaxglass.refit.profile import Profile, profile
@@ -33,7 +33,8 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
     problem = prepared.problem
     samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
     targets = with_noise(problem.targets, samples[best.number], done)
-    groups = {number: grouped(problem, samples[number], targets, done[number].z) for number in samples}
+    topology = {} if problem.estimator == "ensemble" else continued(problem.folder, done, len(problem.moving))[1]
+    groups = {number: grouped(problem, samples[number], targets, done[number].z, topology) for number in samples}
     fitted = [replace(group, exact=True) for group in groups[best.number] if not group.target.hold_out]
     here = model(problem.moving, fitted, best.z, best.z)
     known = information(problem.moving, here.jacobian)
@@ -63,6 +64,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
             "quench_rate_K_per_ps": _rate(problem),
             "estimator": problem.estimator,
             "cutoff": "c2 switch",
+            "R_chi": f"over {CHI[0]:g}-{CHI[1]:g} A, both curves {_taper(problem, targets[0])}",
         },
     }
 
@@ -111,29 +113,21 @@ def _target(target: Target, before: dict[str, Any], after: dict[str, Any]) -> di
 
 
 def _side(problem: Problem, group: Group, all_samples: Sequence[Sample]) -> dict[str, Any]:
-    """Fresh glasses of one potential against the measurement; the noise floor is R between their two halves."""
+    """Fresh glasses of one potential against the measurement."""
     target, view = group.target, problem.view(group.target)
     samples = [sample for sample in all_samples if sample.start.target == target.name]
     [fresh] = fresh_glasses(samples, [target])
     each = [misfits(view, target, s.shown) for s in samples]
     R_D, R_T = misfits(view, target, fresh.shown)
-    half = len(samples) // 2
-    floor: dict[str, Any] = {"value": None, "reason": "one glass"}
-    if half:
-        a, b = (fresh_glasses(some, [target])[0].shown for some in (samples[:half], samples[half : 2 * half]))
-        wanted = replace(target, y=np.asarray(a.curve), density=float(np.exp(a.ln_density)))
-        floor_D, floor_T = misfits(view, wanted, b)
-        full = np.sqrt(half / len(samples))
-        floor = {"R_D": floor_D * full, "R_T": floor_T * full, "about": "half against half, as if each were whole"}
     density = float(np.exp(fresh.shown.ln_density))
     system = samples[0].system
     grams = float(system.density * system.volume) / len(system.species)  # g/cm3 of one atom per A^3
     percent, spread = 100 / target.density, density * float(fresh.error.ln_density)
     return {
         "curve": np.asarray(fresh.shown.curve).tolist(),
-        "R_D": {"value": R_D, "spread_of_single_glasses": float(np.std([e[0] for e in each])), "unit": "1"},
-        "R_T": {"value": R_T, "spread_of_single_glasses": float(np.std([e[1] for e in each])), "unit": "1"},
-        "noise_floor": floor,
+        "R_D": {"value": R_D, "spread_of_single_glasses": _spread([e[0] for e in each]), "unit": "1"},
+        "R_T": {"value": R_T, "spread_of_single_glasses": _spread([e[1] for e in each]), "unit": "1"},
+        "noise_floor": noise_floor(view, target, samples, fresh),
         "measured_density": grams * target.density,
         "density": _entry(grams * density, grams * spread, "g/cm3"),
         "density_error": _entry(percent * (density - target.density), percent * spread, "%"),
@@ -141,6 +135,31 @@ def _side(problem: Problem, group: Group, all_samples: Sequence[Sample]) -> dict
         **_moduli(group.basins),
         "glasses": fresh.glasses,
     }
+
+
+def noise_floor(view: View, target: Target, samples: Sequence[Sample], fresh: Fresh) -> dict[str, Any]:
+    """R between two sets of n glasses of one potential: R^2 = (2/n) sum_r var(D)/sum_r D^2, var over the `samples`,
+    whose mean is `fresh`. Against a measurement that has no noise of glasses it is R/sqrt(2).
+    """
+    count = len(samples)
+    if count < 2:
+        return {"R_D": None, "R_T": None, "reason": "one glass"}
+    mean = replace(target, y=np.asarray(fresh.shown.curve), density=float(np.exp(fresh.shown.ln_density)))
+    about_mean = np.array([misfits(view, mean, sample.shown) for sample in samples])
+    R_D, R_T = np.sqrt(2 / count * np.sum(about_mean**2, 0) / (count - 1))
+    about = "between two such sets of glasses of one potential, from the scatter of single glasses"
+    return {"R_D": float(R_D), "R_T": float(R_T), "about": about}
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """Standard deviation over glasses; None for one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _taper(problem: Problem, target: Target) -> str:
+    """How far out the curves go, and how they end."""
+    view, seen = problem.view(target), target.quantity
+    return f"({seen}) of a g(r) that ends at {view.count * view.width:.2f} A"
 
 
 def _entry(value: float, error: float | np.ndarray, unit: str) -> dict[str, Any]:
@@ -180,7 +199,7 @@ def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dic
             "name": p.name,
             "ln_change": {"value": float(p.sd * value), "error": float(error), "unit": "1"},
             "prior_sd": p.sd,
-            "reason": "Laplace: data and prior at fixed topology; see docs/refit.md for what it leaves out",
+            "reason": "Laplace: data and prior, J_topo as far as it is known; see docs/refit.md for what it leaves out",
         }
         for p, value, error in zip(problem.moving, z, known.errors, strict=True)
     ]

@@ -21,7 +21,7 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.refit.basin import Shown
-from jaxglass.refit.observables import View, curves
+from jaxglass.refit.observables import View, check_reach, curve_of, curves
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.run import run_lanes
@@ -88,17 +88,18 @@ class Quench:
     def _sample(self, number: int, start: Start, lane: Lane) -> Sample:
         done = lane.finished()
         system = jax.tree.map(jnp.asarray, done.system)
-        shown = mean_shown(self.views[start.target], self.quantity, system, done.trajectory)
+        shown = over_frames(self.views[start.target], self.quantity, system, done.trajectory)
         return Sample(number, start, lane.potential, system, shown, four_fold(done.trajectory, self.boron_cutoff))
 
 
-def mean_shown(view: View, quantity: str, system: System, trajectory: Trajectory) -> Shown:
-    """Means over frames; no moduli."""
+def over_frames(view: View, quantity: str, system: System, trajectory: Trajectory) -> Shown:
+    """Means over frames; no moduli. `NumericalError` for a cell that is narrower than what is looked at."""
+    check_reach(view, trajectory.cell)
     found = [
         _curves(view, system.species, jnp.asarray(x), jnp.asarray(cell))
         for x, cell in zip(trajectory.fractional, trajectory.cell, strict=True)
     ]
-    curve = np.mean([{"S_q": c.S, "D_r": c.D, "T_r": c.T}[quantity] for c in found], axis=0)
+    curve = np.mean([curve_of(c, quantity) for c in found], axis=0)
     density = np.mean([float(c.density) for c in found])
     return Shown(curve, np.log(density), np.asarray(np.nan), np.asarray(np.nan))
 

@@ -93,13 +93,26 @@ def refit_settings(
         raise ConfigError("refit.targets: two glasses of one composition; give each composition once")
     if all(target.hold_out for target in targets):
         raise ConfigError("refit.targets: every glass is held out; one at least must be fitted")
+    moving = parameters([str(name) for name in values["parameters"]], dict(values.get("priors") or {}))
+    check_slope(moving, [target.li2o for target in targets if not target.hold_out])
     return RefitSettings(
         targets=targets,
         quantity=quantity,
         radiation=str(values["kind"]),
-        moving=parameters([str(name) for name in values["parameters"]], dict(values.get("priors") or {})),
+        moving=moving,
         **{key: values[key] for key in _PLAIN},
     )
+
+
+def check_slope(moving: Sequence[Parameter], fitted: Sequence[float]) -> None:
+    """`ConfigError` where `slope` moves but one composition alone is `fitted` (mol % Li2O): its data cannot tell a slope
+    from an offset, and part of what they ask for would be laid on compositions that nobody measured."""
+    kinds = {parameter.kind for parameter in moving}
+    if "slope" in kinds and len(set(fitted)) < 2:
+        raise ConfigError(
+            "refit.parameters: 'slope' needs two fitted compositions or more; for one, name the others alone, "
+            "as in refit.parameters=[A_BO]"
+        )
 
 
 _PLAIN = (

@@ -99,8 +99,17 @@ def check_parameters(moving: Sequence[Parameter], elements: Sequence[str], poten
             problems.append(f"'{parameter.name}' moves {pair}, which a glass of {', '.join(elements)} does not have")
         elif parameter.kind == "slope" and potential["buckingham"]["B-O"].get("A") is not None:
             problems.append("'slope' belongs to the law of A_BO, but B-O has a number for A")
+        elif parameter.pair and not _strength(potential, parameter):
+            problems.append(f"'{parameter.name}' multiplies a number that is 0 in this potential, so nothing moves")
     if problems:
         raise ConfigError("refit.parameters: " + "; ".join(problems))
+
+
+def _strength(potential: Mapping[str, Any], parameter: Parameter) -> float:
+    """The number that a V, rho or C multiplies."""
+    entry = potential["buckingham"].get(parameter.pair) or {}
+    number = entry.get({"V": "A", "rho": "rho", "C": "C"}[parameter.kind])
+    return 1.0 if number is None else float(number)  # A of B-O is null where the law gives it
 
 
 _COPIED = ("estimator", "outer_steps", "inner_steps", "resting", "topology_quenches", "topology_every", "jitter")

@@ -21,7 +21,7 @@ from jaxglass.model.cell import inverse
 from jaxglass.model.system import System
 from jaxglass.refit.estimate import Estimate
 
-BURST = 20.0  # A per unit of ln theta, rms over atoms
+BURST = 20.0  # A per unit of z, rms over atoms
 FRICTION = 20.0  # 1/ps: 50 fs, stronger than any thermostat of the protocols
 
 
