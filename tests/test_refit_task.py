@@ -188,9 +188,8 @@ def test_the_noise_floor_is_the_distance_of_two_sets_of_glasses(refitted):
 
     def some() -> list[Sample]:
         curves = target.y + 0.02 * rng.normal(size=(5, len(shapes))) @ shapes
-        return [
-            Sample(k, problem.starts[0], None, None, Shown(y, density, nan, nan), 0.5) for k, y in enumerate(curves)
-        ]
+        shown = [Shown(y, density, nan, nan) for y in curves]
+        return [Sample(k, problem.starts[0], None, None, one, 0.5) for k, one in enumerate(shown)]
 
     told, seen = [], []
     for _ in range(200):

@@ -105,8 +105,8 @@ def refit_settings(
 
 
 def check_slope(moving: Sequence[Parameter], fitted: Sequence[float]) -> None:
-    """`ConfigError` where `slope` moves but one composition alone is `fitted` (mol % Li2O): its data cannot tell a slope
-    from an offset, and part of what they ask for would be laid on compositions that nobody measured."""
+    """`ConfigError` where `slope` moves but one composition alone is `fitted` (mol % Li2O): data of one cannot tell a
+    slope from an offset, and part of what they ask for would be laid on compositions that nobody measured."""
     kinds = {parameter.kind for parameter in moving}
     if "slope" in kinds and len(set(fitted)) < 2:
         raise ConfigError(

@@ -9,17 +9,17 @@ with no quenches the hybrid is the implicit estimator alone. Indices: m quenches
 
 import numpy as np
 
-from jaxglass.refit.estimate import Estimate
+from jaxglass.refit.estimate import Estimate, Values
 
 
-def shrunk(jacobian: np.ndarray, error: np.ndarray) -> np.ndarray:
+def shrunk(jacobian: Values, error: Values) -> np.ndarray:
     """Slopes (P, R) times max(0, 1 - 1/<t^2>), <t^2> the mean of (slope/error)^2 along the row of each parameter.
 
     James and Stein's estimator: few quenches make slopes of noise, which no step should follow. A row that is no larger
     than its errors is nothing; one of three errors keeps 8/9.
     """
     signal = np.mean(np.asarray(jacobian) ** 2 / np.maximum(np.asarray(error) ** 2, 1e-300), axis=1, keepdims=True)
-    return jacobian * np.maximum(0.0, 1 - 1 / np.maximum(signal, 1e-300))
+    return np.asarray(jacobian) * np.maximum(0.0, 1 - 1 / np.maximum(signal, 1e-300))
 
 
 def regress(

@@ -40,11 +40,7 @@ def _targets(found: dict[str, Any]) -> str:
         name = target["name"] + (", held out" if target["hold_out"] else "")
         for label, side in (("before", target["before"]), ("after", target["after"])):
             floor = side["noise_floor"]
-            noise = (
-                f"{100 * floor['R_T']:.2f} / {100 * floor['R_D']:.2f} %"
-                if floor["R_T"] is not None
-                else floor["reason"]
-            )
+            noise = floor.get("reason") or f"{100 * floor['R_T']:.2f} / {100 * floor['R_D']:.2f} %"
             misfit = f"{100 * side['R_T']['value']:.2f} / {100 * side['R_D']['value']:.2f} %"
             rows.append((name, label, misfit, noise, *(value_text(side[key]) for _, key in SHOWN)))
     head = ("Glass", "Potential", "R of T(r) / D(r)", "Noise floor", *(title for title, _ in SHOWN))
