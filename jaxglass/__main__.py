@@ -16,6 +16,14 @@ def main() -> int:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach us instead of Hydra's own printing
     # on some processors XLA prints a page for every kept program it loads; errors reach us as exceptions
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "--version" in sys.argv[1:]:
+        from jaxglass import __version__
+
+        print(f"jaxglass {__version__}")
+        return 0
+    if os.name == "nt":
+        print("jaxglass: needs Linux or macOS; on Windows it runs inside WSL", file=sys.stderr)
+        return BUG
     debug = any(a.lstrip("+").lower() in ("debug=true", "debug=1") for a in sys.argv[1:])
     try:
         failure = _hydra_main()
@@ -64,8 +72,10 @@ def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
-        from jaxglass.config import RULES, SPECIAL
+        from jaxglass.config import FREE_FORM, RULES, SPECIAL
 
+        if unknown[1].startswith(tuple(f"{key}." for key in FREE_FORM)):
+            return f"{unknown[1]}: not in the shipped table; to add it write +{unknown[1]}=VALUE"
         near = difflib.get_close_matches(unknown[1], [*RULES, *SPECIAL], 1, 0.4)
         return f"{unknown[1]}: unknown key" + (
             f", did you mean {near[0]}?" if near else "; jaxglass --help lists all keys"

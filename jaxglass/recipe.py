@@ -8,10 +8,10 @@ import numpy as np
 from jaxglass.analysis.statistics import mean_over_frames
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, check_memory, make_plan
-from jaxglass.manifest import differences, manifest
+from jaxglass.manifest import differences, keep_potential, manifest
 from jaxglass.model.composition import Composition, compose
 from jaxglass.model.system import System
-from jaxglass.parameters import Parameters, check_neutral, load_parameters
+from jaxglass.parameters import Parameters, boron_entry, check_neutral, load_parameters
 from jaxglass.protocols.melt_quench import MeltQuench
 from jaxglass.protocols.packing import cube, random_packing
 from jaxglass.runtime import check_compiler, shards_for
@@ -44,6 +44,7 @@ class Recipe:
         found = manifest(self.config.hash, self.seed, self.plan.precision)
         changed = differences(read_json(directory.path / "manifest.json"), found)
         write_json(directory.path / "manifest.json", found)
+        keep_potential(self.config.get("potential"), directory.path)
         stages = self.protocol.stages()
         lane = Lane(directory, stages, self.system, self.parameters.potential, self.plan, self.seed)
         lane.notes += [changed] if changed and lane.notes else []  # there are notes when it continues
@@ -119,9 +120,7 @@ def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) ->
             "b2o3_share": composition.b2o3_share,
             "n_atoms": composition.n_atoms,
             "counts": composition.counts,
-            "a_bo": None
-            if boron is None
-            else {"value": boron.value, "unit": "eV", "rule": boron.rule, "n4_law": boron.n4},
+            "a_bo": boron_entry(boron),
         },
         melt_quench={
             "density": {"value": density.value, "error": density.error, "unit": "g/cm3", "reason": density.reason},

@@ -6,6 +6,7 @@ from pathlib import Path
 from jaxglass.catalogue import check_analyses
 from jaxglass.config import Config
 from jaxglass.errors import ConfigError, JaxglassError
+from jaxglass.study import check_one_glass
 
 
 def run_validation(config: Config) -> None:
@@ -23,6 +24,10 @@ def refusals(config: Config) -> Iterator[str]:
     """One line for everything that a run with these settings would be refused for."""
     yield from _said(lambda: check_analyses(config))
     yield from _said(lambda: _check_input(config))
+    if config.get("refit.target") or config.get("refit.targets"):
+        yield from _said(lambda: _check_refit(config))
+    else:
+        yield from _said(lambda: check_one_glass(config))
     yield from _said(lambda: _check_protocols(config))
     if "melt_quench" in config.stages:
         yield from _said(lambda: _check_device(config))
@@ -42,6 +47,14 @@ def _check_input(config: Config) -> None:
 
     if config.get("input"):
         read_trajectory(Path(config.get("input")), Reading(tuple(config.get("analyse.species") or ()), ":1"))
+
+
+def _check_refit(config: Config) -> None:
+    """The section `refit` and the measured curves that it names."""
+    from jaxglass.refit.settings import refit_settings
+
+    li2o, share = float(config.listed("glass.li2o")[0]), float(config.get("glass.b2o3_share"))
+    refit_settings(config.get("refit"), li2o, share, config.get("input"))
 
 
 def _check_protocols(config: Config) -> None:

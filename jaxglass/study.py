@@ -8,28 +8,56 @@ import numpy as np
 
 from jaxglass.catalogue import ANALYSES, check_analyses
 from jaxglass.config import Config
-from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, Preempted
+from jaxglass.errors import CheckpointError, ConfigError, JaxglassError, NumericalError, Preempted
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.simulation.directory import RunDirectory
+
+FIRST = ("melt_quench", "refit", "input")  # without these there is nothing to go on with
+OF_ITS_OWN_GLASS = ("melt_quench", "structure", "topology")
 
 
 def run_study(config: Config, path: Path, config_yaml: str) -> None:
     """Run the stages of `config` in `path`; those already finished there are skipped."""
     check_analyses(config)
+    check_one_glass(config)
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)
         run_stages(directory, {stage: partial(STAGES[stage], config, directory) for stage in config.stages})
 
 
+def check_one_glass(config: Config) -> None:
+    """`ConfigError` where `input` names a glass and a stage would make or measure another one."""
+    mixed = [stage for stage in OF_ITS_OWN_GLASS if stage in config.stages]
+    if config.get("input") and mixed:
+        raise ConfigError(
+            f"input: {', '.join(mixed)} are of a glass that the run makes itself, not of this file; choose from "
+            "stages=[elastic,fracture,bond_switching,diffusion,report], or task=analyse for structure and topology"
+        )
+
+
 def run_stages(directory: RunDirectory, stages: Mapping[str, Callable[[], None]]) -> None:
-    """Run `stages` in turn, keeping status.json; those it names as finished are skipped, except the report."""
+    """Run `stages` in turn, keeping status.json; those it names as finished are skipped, except the report.
+
+    Where the physics of a measurement fails (`NumericalError`: a notch that heals), the stages after it run all the
+    same and the error is raised in the end.
+    """
+    failed: dict[str, NumericalError] = {}
     try:
         for stage, run in stages.items():
             if stage in directory.status["finished"] and stage != "report":
                 continue
             directory.set_status(state="running", stage=stage, error=None)
-            run()
+            try:
+                run()
+            except NumericalError as error:
+                if stage in FIRST:
+                    raise
+                failed[stage] = error
+                continue
             directory.set_status(finished=sorted({*directory.status["finished"], stage}))
+        for stage, problem in failed.items():
+            directory.set_status(stage=stage)
+            raise problem
         directory.set_status(state="done", stage=None)
     except JaxglassError as error:
         directory.set_status(state="preempted" if isinstance(error, Preempted) else "failed", error=str(error))
@@ -59,6 +87,11 @@ def elastic(config: Config, directory: RunDirectory) -> None:
     from jaxglass.mechanics.elastic import run_elastic
 
     run_elastic(config, directory)
+    results = directory.results()
+    if "fracture" in results:  # K_Ic waited for E and nu
+        from jaxglass.mechanics.fracture_results import with_moduli
+
+        directory.add_results(fracture=with_moduli(results["fracture"], results["elastic"]))
 
 
 def fracture(config: Config, directory: RunDirectory) -> None:
@@ -114,7 +147,7 @@ def read_trajectory(directory: RunDirectory) -> Trajectory:
     glass = directory.path / "glass.extxyz"
     names = sorted(path.name for path in (directory.path / "trajectory").glob("*.npz"))
     if not glass.exists() or not names:
-        raise ConfigError(f"no glass in {directory.path}; run stages=[melt_quench,structure] there first")
+        raise ConfigError(f"no glass in {directory.path}: structure and topology need melt_quench first")
     symbols = read(glass).get_chemical_symbols()  # type: ignore[union-attr]
     elements = tuple(dict.fromkeys(symbols))
     segments = directory.read_segments(names)

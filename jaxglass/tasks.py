@@ -39,7 +39,7 @@ def _ensemble(call: Call) -> None:
 def _evaluate(call: Call) -> None:
     from jaxglass.evaluate import run_evaluate
 
-    run_evaluate(call.config, call.path)
+    run_evaluate(call.config, call.path, call.yaml)
 
 
 def _analyse(call: Call) -> None:
@@ -51,7 +51,7 @@ def _analyse(call: Call) -> None:
 def _measured(call: Call) -> None:
     from jaxglass.experiment.task import run_measured
 
-    run_measured(call.config, call.path)
+    run_measured(call.config, call.path, call.yaml)
 
 
 def _refit(call: Call) -> None:
@@ -63,7 +63,7 @@ def _refit(call: Call) -> None:
 def _benchmark(call: Call) -> None:
     from jaxglass.benchmark.task import run_benchmark
 
-    run_benchmark(call.config, call.path)
+    run_benchmark(call.config, call.path, call.yaml)
 
 
 def _doctor(_: Call) -> None:

@@ -102,7 +102,10 @@ def test_help_is_quick():
         (["stages=[melting]"], "not one of"),
         (["stages=[fracture]"], "run melt_quench first"),
         (["stages=[]"], "stages"),
-        (["stages=[structure]"], "run stages=[melt_quench,structure]"),
+        (["stages=[structure]"], "structure and topology need melt_quench first"),
+        (["input=a.xyz"], "melt_quench, structure, topology are of a glass that the run makes itself"),
+        (["fracture.supercell=[1]"], "must be a list of 3 whole numbers"),
+        (["structure.cutoffs.Si-O=2.0"], "write +structure.cutoffs.Si-O=VALUE"),
         (["task=simulate"], "task"),
         (["+potential._target_=os.system"], "code cannot be named"),
         (["scale=huge"], "huge"),
@@ -202,6 +205,7 @@ def test_evaluate(command, coulomb):
     code, out, _ = command("task=evaluate", "input=in.xyz", f"evaluate.coulomb={coulomb}", "hydra.run.dir=here")
     assert code == 0
     found = json.loads(Path("here/results.json").read_text())["evaluate"]
+    assert command("task=evaluate", "input=in.xyz", "potential.cutoff=2", "hydra.run.dir=here")[0] == 2, "another run"
     tolerance = 1e-8 if coulomb == "ewald" else 1e-3
     assert found["energy"]["value"] == pytest.approx(LI2O_ENERGY, abs=tolerance)
     assert found["stress"]["unit"] == "GPa"

@@ -19,6 +19,7 @@ from jaxglass.config import check_config, conf_folder
 from jaxglass.engine.energy import evaluate
 from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.evaluate import voigt
+from jaxglass.mechanics.fracture_results import with_moduli
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.protocols.elastic import DIRECTIONS, ElasticProtocol, deformation
 from jaxglass.protocols.fracture import FractureProtocol
@@ -38,6 +39,14 @@ def test_a_triangular_curve_gives_half_its_rectangle():
     # K^2 = G E/(1 - nu^2): 10 J/m2 with 90 GPa and nu = 0.6 is 1.40625e12 Pa^2 m
     within("K_Ic", toughness(10.0, 90.0, 0.6) - 1.1858541225631423, 1e-12)
     assert toughness(-1.0, 90.0, 0.2) == 0.0
+
+
+def test_moduli_that_come_later_complete_the_toughness():
+    fracture = {"energy_release": {"value": 10.0, "reason": "one crack"}, "toughness": {"value": None}}
+    elastic = {"young_modulus": {"value": 90.0, "error": 1.0}, "poisson_ratio": {"value": 0.2, "error": 0.01}}
+    found = with_moduli(fracture, elastic)
+    assert found["toughness"]["value"] == pytest.approx(toughness(10.0, 90.0, 0.2))
+    assert found["energy_release"] == fracture["energy_release"]
 
 
 def test_slopes_have_the_errors_of_their_residuals():

@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import yaml
 from systems import BUCKINGHAM, CHARGES, ELEMENTS, relative
 
-from jaxglass.errors import ConfigError
+from jaxglass.errors import ConfigError, InputDataError
 from jaxglass.model.boron import boron_repulsion
 from jaxglass.model.potential import Potential, Splice, make_potential, short_range_energy, splice
+from jaxglass.parameters import default_settings, load_parameters
 
 OXYGEN = ELEMENTS.index("O")
 
@@ -157,6 +159,31 @@ def entry(**change):
 def test_impossible_potentials_are_refused(charges, pairs, cutoff, message):
     with pytest.raises(ConfigError, match=message):
         make_potential(ELEMENTS, charges, pairs, cutoff)
+
+
+COUNTS = {"Li": 38, "B": 31, "P": 31, "O": 143}
+
+
+def test_the_recorded_repulsion_is_the_one_in_use():
+    """By the rule, by a law that a refit changed, by a number for the pair."""
+    shipped = default_settings()
+    pairs = shipped["buckingham"] | {"B-O": {"A": 14000.0, "rho": 0.171271, "C": 28.5}}
+    for changes, rule in (
+        ({}, "c3"),
+        ({"a_bo_offset": 0.05, "a_bo_slope": 0.02}, "c3, refitted"),
+        ({"a_bo": 13000.0}, "fixed"),
+        ({"buckingham": pairs, "a_bo": 13000.0}, "a number for the pair B-O"),
+    ):
+        found = load_parameters(shipped | changes, tuple(COUNTS), COUNTS)
+        assert found.boron.rule == rule
+        assert found.boron.value == found.potential.A[1, 3], rule
+
+
+def test_a_potential_file_with_an_unknown_key_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**default_settings(), "cutof_style": "c2"}))
+    with pytest.raises(InputDataError, match="unknown 'cutof_style'"):
+        load_parameters({**default_settings(), "file": str(path)}, tuple(COUNTS), COUNTS)
 
 
 def test_all_problems_are_reported_at_once():

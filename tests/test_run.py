@@ -26,6 +26,7 @@ from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_atomic
 from jaxglass.simulation.lane import Lane
 from jaxglass.simulation.stage import Stage
+from jaxglass.study import run_stages
 
 SCRIPT = Path(__file__).with_name("small_run.py")
 KILL_SECONDS = 4.0
@@ -204,6 +205,37 @@ def test_explosion_is_a_typed_error_and_keeps_the_last_state(tmp_path):
     kept = load_latest(tmp_path / "checkpoints")
     assert kept is not None
     assert np.isfinite(kept.leaves[".system.fractional"]).all()
+
+
+def test_what_refuses_the_end_of_a_stage_refuses_it_again(tmp_path):
+    """As a notch that has healed: the checkpoint stays before the end of the stage, so that the same command says the
+    same."""
+
+    def refuse(stage, state):
+        raise NumericalError("healed")
+
+    stages = [Stage("relax", "nvt", 36, (300.0, 300.0), draw_velocities=1.0), Stage("pull", "nvt", 12)]
+    for _ in range(2):
+        with RunDirectory(tmp_path) as directory, pytest.raises(NumericalError, match="healed"):
+            loop.run_lane(Lane(directory, stages, *small_system(), 7, refuse))
+
+
+def test_a_measurement_that_fails_stops_no_other(tmp_path):
+    def fails():
+        raise NumericalError("the notch healed")
+
+    done = []
+    stages = {"melt_quench": lambda: done.append("glass"), "fracture": fails, "report": lambda: done.append("report")}
+    with RunDirectory(tmp_path) as directory:
+        for _ in range(2):
+            with pytest.raises(NumericalError, match="healed"):
+                run_stages(directory, stages)
+        assert done == ["glass", "report", "report"]
+        status = directory.status
+        assert (status["state"], status["stage"], status["error"]) == ("failed", "fracture", "the notch healed")
+    with RunDirectory(tmp_path / "no glass") as directory, pytest.raises(NumericalError):
+        run_stages(directory, stages | {"melt_quench": fails})
+    assert done == ["glass", "report", "report"], "without a glass there is nothing to go on with"
 
 
 def test_stages_refuse_nonsense():

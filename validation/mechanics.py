@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxglass.analysis.stress_strain import toughness
 from jaxglass.analysis.trend import Trend, trend_line
 from validation.library import Glass
 from validation.studies import kept_before, print_trends, record, results_of, run_studies, seed_by_seed
@@ -79,12 +80,29 @@ def _late_rise(kind: str) -> Callable[[Found], float]:
     return read
 
 
+def work_after_the_peak(found: Found) -> float:
+    """Share of the work of the pull that is done after the strongest stress."""
+    curve = found.fracture["stress_strain"]
+    strain, stress = (np.array(curve[name]["values"]) for name in ("strain", "stress"))
+    peak = int(stress.argmax())
+    return float(np.trapezoid(stress[peak:], strain[peak:]) / np.trapezoid(stress, strain))
+
+
+def toughness_by_surface(found: Found) -> float | None:
+    """K_Ic (MPa m^0.5) with the work over one face of the surface that the fracture made, not over the ligament."""
+    area, release = found.fracture["crack_area"], found.fracture["energy_release"]["value"]
+    E, nu = (found.elastic[key]["value"] for key in ("young_modulus", "poisson_ratio"))
+    return toughness(release * area["projected"]["value"] / area["created"]["value"], E, nu)
+
+
 QUANTITIES = (
     Quantity("E", "GPa", "down", _of("elastic", "young_modulus")),
     Quantity("nu", "1", None, _of("elastic", "poisson_ratio")),
     Quantity("E at rest", "GPa", None, lambda found: found.elastic["athermal"]["young_modulus"]["value"]),
     Quantity("G_c", "J/m2", None, _of("fracture", "energy_release")),
     Quantity("K_Ic", "MPa m^0.5", "down", _of("fracture", "toughness")),
+    Quantity("K_Ic by the surface made", "MPa m^0.5", "down", toughness_by_surface),
+    Quantity("work after the strongest stress", "1", None, work_after_the_peak),
     Quantity("strength", "GPa", None, _of("fracture", "strength")),
     Quantity("strain in two parts", "1", None, _of("fracture", "broken")),
     Quantity("B with fewer bonds, at most", "1", "down", lambda found: found.switched("B", "decreased").max()),
@@ -97,7 +115,7 @@ QUANTITIES = (
     Quantity("B with more bonds, late rise", "1", None, _late_rise("increased")),
     Quantity("B with others, late rise", "1", None, _late_rise("swapped")),
     Quantity(
-        "P not as before, broken", "1", "none", lambda found: sum(found.switched("P", kind)[-1] for kind in KINDS)
+        "P not as before, at most", "1", None, lambda found: sum(found.switched("P", kind) for kind in KINDS).max()
     ),
 )
 
@@ -144,8 +162,8 @@ def draw(found: Sequence[Found], lines: Sequence[Trend], path: Path) -> None:
 
     from jaxglass.report.reference import load_references
 
-    figure = Figure(figsize=(7.5, 14.0), layout="constrained")
-    panels = figure.subplots(7, 3).ravel()
+    figure = Figure(figsize=(7.5, 16.0), layout="constrained")
+    panels = figure.subplots(8, 3).ravel()
     _draw_curves(panels[0], found, lambda one: np.array(one.fracture["stress_strain"]["stress"]["values"]))
     panels[0].set_title("stress along z (GPa)")
     panels[0].legend(fontsize=7, title="Li2O (mol %)", title_fontsize=7)

@@ -1,8 +1,10 @@
 """The paper line by line: `paper.yaml` joined with kept results and experiment. No number of ours is typed anywhere.
 
-A trend is reproduced or not where its slope with lithium exceeds twice its standard error, else not resolved. Where the
-paper says that a quantity does not change, a slope within two errors of zero reproduces that. Statements about a
-quantity itself: above a level by twice the error of the mean over the compositions, or at most a level in each.
+A trend is reproduced or not where its slope with lithium exceeds twice its standard error (somewhat more for a few
+glasses, `resolved_beyond`), else not resolved. Where the paper says that a quantity does not change, the table has a
+slope that would count as a change: reproduced where ours is smaller by as many errors, not reproduced where it is
+larger by as many, so that noise reproduces nothing. Statements about a quantity itself: above a level by as many errors
+of the mean over the compositions, or at most a level in each.
 """
 
 import json
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from jaxglass.analysis.trend import RESOLVED
+from jaxglass.analysis.trend import RESOLVED, resolved_beyond
 from jaxglass.report.reference import Point, load_references
 
 FOLDER = Path(__file__).parent
@@ -48,6 +50,7 @@ class Measured:
     source: str = ""
     at_most: float | None = None
     above: float | None = None
+    change: float | None = None
 
     @property
     def numbers(self) -> str:
@@ -71,8 +74,10 @@ class Measured:
         if self.slope is None or self.slope_error is None:
             return ""
         said = {"up": "rises", "down": "falls", "none": "does not change", None: "not stated"}[self.paper]
-        if self.outcome is Outcome.NOT_RESOLVED and self.slope:
-            more = int(np.ceil((RESOLVED * self.slope_error / abs(self.slope)) ** 2))
+        if self.change is not None:
+            said += f" ({self.change:g} counts as a change)"
+        elif self.outcome is Outcome.NOT_RESOLVED and self.slope:
+            more = int(np.ceil(((RESOLVED + 1) * self.slope_error / abs(self.slope)) ** 2))  # 1: five times in six
             said += f"; {more} times as many glasses would resolve a slope of this size" if more < MOST_GLASSES else ""
         return f"slope {self.slope:.2g} ± {self.slope_error:.2g} per mol %; paper: {said}"
 
@@ -105,14 +110,17 @@ def paper_lines(folder: Path = FOLDER) -> list[Line]:
     return [_line(row, folder) for row in rows]
 
 
-def judged(slope: float, error: float, paper: str | None) -> Outcome:
-    """What a slope says of the paper's up, down, none or, not stated, None."""
-    resolved = abs(slope) > RESOLVED * error
+def judged(slope: float, error: float, glasses: int, paper: str | None, change: float = 0.0) -> Outcome:
+    """What a slope of so many `glasses` says of the paper's up, down, none or, not stated, None; with none, `change` is
+    the slope that would count as one."""
+    within = resolved_beyond(glasses - 2) * error
     if paper is None:
         return Outcome.NOT_STATED
     if paper == "none":
-        return Outcome.NOT_REPRODUCED if resolved else Outcome.REPRODUCED
-    if not resolved:
+        if abs(slope) + within <= change:
+            return Outcome.REPRODUCED
+        return Outcome.NOT_REPRODUCED if abs(slope) - within > change else Outcome.NOT_RESOLVED
+    if abs(slope) <= within:
         return Outcome.NOT_RESOLVED
     return Outcome.REPRODUCED if (slope > 0) == (paper == "up") else Outcome.NOT_REPRODUCED
 
@@ -123,10 +131,10 @@ def overall(means: Sequence[float], errors: Sequence[float | None]) -> tuple[flo
     return float(np.mean(means)), float(np.sqrt(np.sum(known**2))) / len(means)
 
 
-def judged_level(means: Sequence[float], errors: Sequence[float | None], above: float) -> Outcome:
-    """What the mean over compositions says of the paper's statement that it is `above`."""
+def judged_level(means: Sequence[float], errors: Sequence[float | None], glasses: int, above: float) -> Outcome:
+    """What the mean over compositions, of so many `glasses`, says of the paper's statement that it is `above`."""
     mean, error = overall(means, errors)
-    if not abs(mean - above) > RESOLVED * error:
+    if glasses <= len(means) or not abs(mean - above) > resolved_beyond(glasses - len(means)) * error:
         return Outcome.NOT_RESOLVED
     return Outcome.REPRODUCED if mean > above else Outcome.NOT_REPRODUCED
 
@@ -146,18 +154,26 @@ def _line(row: dict[str, Any], folder: Path) -> Line:
     )
 
 
-def _measured(folder: Path, file: str, name: str, at_most: float | None = None, above: float | None = None) -> Measured:
+def _measured(
+    folder: Path,
+    file: str,
+    name: str,
+    at_most: float | None = None,
+    above: float | None = None,
+    change: float | None = None,
+) -> Measured:
     """The kept trend `name`; with `at_most` the paper says that there is none of it, with `above` that it is more than
-    that, and the level is judged."""
+    that, and the level is judged; `change` as in `judged`."""
     path = folder / file
     kept = json.loads(path.read_text())["trends"] if path.exists() else []
     for trend in kept:
         if trend["name"] == name:
-            found = judged(trend["slope"], trend["slope_error"], trend["paper"])
+            glasses = trend["glasses"]
+            found = judged(trend["slope"], trend["slope_error"], glasses, trend["paper"], change or 0.0)
             if at_most is not None:
                 found = Outcome.REPRODUCED if max(trend["mean"]) <= at_most else Outcome.NOT_REPRODUCED
             if above is not None:
-                found = judged_level(trend["mean"], trend["error"], above)
+                found = judged_level(trend["mean"], trend["error"], glasses, above)
             return Measured(
                 name,
                 trend["unit"],
@@ -169,6 +185,7 @@ def _measured(folder: Path, file: str, name: str, at_most: float | None = None, 
                 file,
                 at_most,
                 above,
+                change,
             )
     return Measured(name, "", Outcome.NOT_MEASURED, source=file)
 

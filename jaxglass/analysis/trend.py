@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
-RESOLVED = 2.0  # standard errors of a slope
+RESOLVED = 2.0  # standard errors of a slope that were known exactly
+
+
+def resolved_beyond(freedom: int) -> float:
+    """How many standard errors, known with `freedom` degrees of freedom, a slope must exceed to be passed by chance as
+    seldom as `RESOLVED` known ones (4.6 %): Student's t."""
+    return float(stats.t.isf(stats.norm.sf(RESOLVED), freedom))
 
 
 @dataclass(frozen=True)
 class Trend:
-    """`mean` and `error` (C,) by composition, `slope` and its standard error per mol % Li2O.
+    """`mean` and `error` (C,) by composition, `slope` and its standard error per mol % Li2O, of so many `glasses`.
 
     `paper` is the paper's statement of the trend: up, down, none or, not stated, null.
     """
@@ -22,11 +29,12 @@ class Trend:
     error: list[float]
     slope: float
     slope_error: float
+    glasses: int
 
     @property
     def found(self) -> str:
-        """What our glasses say: up, down, or not resolved (the slope is below twice its standard error)."""
-        if abs(self.slope) <= RESOLVED * self.slope_error:
+        """What our glasses say: up, down, or not resolved (`resolved_beyond`)."""
+        if abs(self.slope) <= resolved_beyond(self.glasses - 2) * self.slope_error:
             return "not resolved"
         return "up" if self.slope > 0 else "down"
 
@@ -46,4 +54,5 @@ def trend_line(name: str, unit: str, paper: str | None, li2o: np.ndarray, values
         [float(g.std(ddof=1) / np.sqrt(len(g))) if len(g) > 1 else float("nan") for g in groups],
         float(line[0]),
         float(np.sqrt(covariance[0, 0])),
+        len(values),
     )

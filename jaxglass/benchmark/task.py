@@ -21,11 +21,12 @@ from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import write_json
 
 
-def run_benchmark(config: Config, path: Path) -> None:
+def run_benchmark(config: Config, path: Path, config_yaml: str) -> None:
     """Time LAMMPS, jax-md and jaxglass with the `benchmark` section of `config`, in `path`."""
     configure("cpu")
     check_compiler()
     with RunDirectory(path) as directory:
+        directory.claim(config.hash, config_yaml)
         found = benchmark(config, directory.path / "configurations")
         write_json(directory.path / "benchmark.json", found.json())
         from jaxglass.benchmark.figure import write_figure

@@ -23,6 +23,7 @@ class Rule:
     choices: tuple[str, ...] = ()
     optional: bool = False
     open_low: bool = False  # true: strictly above `low`
+    length: int | None = None  # of a list
 
     def problem(self, value: Any) -> str:
         """Why `value` is refused, or an empty string."""
@@ -55,6 +56,8 @@ class Rule:
         """Like `problem`, for a list; an `optional` one may be empty."""
         if not isinstance(value, (list, tuple)) or not (value or self.optional):
             return f"must be a list of {LISTS[self.kind]}"
+        if self.length not in (None, len(value)):
+            return f"must be a list of {self.length} {LISTS[self.kind]}"
         each = replace(self, kind=self.kind.removesuffix("s"), optional=False)
         return next((f"every entry {problem}" for entry in value if (problem := each.problem(entry))), "")
 

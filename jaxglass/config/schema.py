@@ -49,7 +49,7 @@ RULES: dict[str, Rule] = {
     "elastic.timestep_fs": positive(5.0),
     "elastic.thermostat_ps": positive(100.0),
     "fracture.axis": Rule("str", choices=("x", "y", "z")),
-    "fracture.supercell": Rule("ints", 1, 100),
+    "fracture.supercell": Rule("ints", 1, 100, length=3),
     "fracture.notch_width": positive(0.9),
     "fracture.notch_height": positive(1.0),
     "fracture.strain_step": positive(0.2),

@@ -37,7 +37,7 @@ QUANTITIES = (
 )
 
 
-def run_measured(config: Config, path: Path) -> None:
+def run_measured(config: Config, path: Path, config_yaml: str) -> None:
     """Results of the measurements in `input` into results.json in `path`, printed as a table."""
     if config.get("input") is None:
         raise InputDataError("input: task=measured needs input=FILE (measurements in YAML, docs/experiment.md)")
@@ -45,6 +45,7 @@ def run_measured(config: Config, path: Path) -> None:
     measured = {quantity.key: _measured(quantity, glass) for quantity in QUANTITIES}
     simulated = None if glass.simulated is None else simulated_results(glass.simulated)
     with RunDirectory(path) as directory:
+        directory.claim(config.hash, config_yaml)
         directory.add_results(measured={"name": glass.name, "li2o": glass.li2o, **measured}, simulated=simulated)
         directory.set_status(state="done")
     print(_table(glass, measured, simulated))

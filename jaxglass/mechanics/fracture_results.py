@@ -55,6 +55,12 @@ def fracture_results(
     }
 
 
+def with_moduli(fracture: Mapping[str, Any], elastic: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `fracture` with K_Ic from E and nu of the section `elastic`, which came later."""
+    release = fracture["energy_release"]
+    return {**fracture, "toughness": _toughness(release["value"], elastic, release["reason"])}
+
+
 def _toughness(release: float, elastic: Mapping[str, Any] | None, reason: str) -> dict[str, Any]:
     """K_Ic, or why there is none."""
     if elastic is None:

@@ -8,11 +8,13 @@ import numpy as np
 from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, make_plan
 from jaxglass.errors import ConfigError
+from jaxglass.manifest import keep_potential, manifest
 from jaxglass.model.composition import li2o_percent
 from jaxglass.model.system import System, make_system
-from jaxglass.parameters import Parameters, check_neutral, load_parameters
+from jaxglass.parameters import Parameters, boron_entry, check_neutral, load_parameters
 from jaxglass.runtime import check_compiler
 from jaxglass.simulation.directory import RunDirectory
+from jaxglass.simulation.files import write_json
 from jaxglass.structures import check_structure
 from jaxglass.trajectories import Reading, read_trajectory
 
@@ -39,9 +41,12 @@ def read_glass(config: Config, directory: RunDirectory) -> Glass:
         )
     glass = glass_from(config, path)
     if config.get("input"):
-        counts = glass.system.counts
+        counts, a_bo = glass.system.counts, boron_entry(glass.parameters.boron)
         n_atoms = len(glass.system.species)
-        directory.add_results(glass={"n_atoms": n_atoms, "counts": counts, "li2o": li2o_percent(counts)})
+        directory.add_results(glass={"n_atoms": n_atoms, "counts": counts, "li2o": li2o_percent(counts), "a_bo": a_bo})
+        found = manifest(config.hash, int(config.get("seed")), config.get("engine.precision"))
+        write_json(directory.path / "manifest.json", found)
+        keep_potential(config.get("potential"), directory.path)
     return glass
 
 

@@ -122,12 +122,15 @@ def read_run(run_dir: Path) -> RunRecord:
     if results is None:
         raise InputDataError(f"{run_dir.name}: no results.json; run at least one stage before the report")
     config_file = run_dir / "config.yaml"
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else None
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
+    used, potential = run_dir / "potential.yaml", config.get("potential") or {}
+    if potential.get("file") and used.exists():  # its keys were used in place of the settings'
+        config["potential"] = potential | yaml.safe_load(used.read_text(encoding="utf-8"))
     frames = (run_dir / name for name in STRUCTURES)
     steps = run_dir / STRAIN_STEPS
     return RunRecord(
         results,
-        config or {},
+        config,
         _json(run_dir / "manifest.json") or {},
         read_thermo(run_dir / "thermo.csv"),
         next((read_frame(path) for path in frames if path.exists()), None),

@@ -81,7 +81,8 @@ def _run_to_the_end(lanes: Sequence[Lane], progress: Progress, stop: StopRequest
         for lane in lanes:
             if ended := lane.active and lane.stage_done:
                 _attempt(say, lane, lane.next_stage)
-            if ended or (lane.active and (stop.name or late)):
+            # what cannot begin the next stage ends there every time: its checkpoint stays before the end of this one
+            if lane.error is None and (ended or (lane.active and (stop.name or late))):
                 lane.checkpoint()
         saved = time.monotonic() if late else saved
         if stop.name and any(lane.active for lane in lanes):
