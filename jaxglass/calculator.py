@@ -1,5 +1,6 @@
 """ASE calculator: energy, forces and stress of any periodic structure of the potential's elements."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from jaxglass.errors import ConfigError
 from jaxglass.evaluate import composition_of, evaluate_atoms, voigt
-from jaxglass.parameters import check_neutral, default_settings, load_parameters
+from jaxglass.parameters import check_neutral, default_settings, load_parameters, with_file
 from jaxglass.runtime import configure
 from jaxglass.structures import check_structure
 
@@ -17,7 +18,8 @@ class GlassCalculator(Calculator):
 
     `a_bo` is the B-O repulsion in eV or a rule name, `cutoff` that of the Buckingham part in A,
     `cutoff_style` "truncated" or "c2" (a smooth end over the last 1 A), `coulomb` "mesh"
-    (within `accuracy`, relative as in LAMMPS) or "ewald" (exact). Cells of any shape and size, images summed.
+    (within `accuracy`, relative as in LAMMPS) or "ewald" (exact). `file` names a potential file, as task=refit
+    writes it, whose keys are used in place of the others. Cells of any shape and size, images summed.
     Stress follows ASE: eV/A^3, tension positive, xx yy zz yz xz xy. Raises typed `JaxglassError`s for charged
     cells, unknown elements, missing periodicity and coincident atoms.
     """
@@ -32,6 +34,7 @@ class GlassCalculator(Calculator):
         accuracy: float = 1e-5,
         allow_background: bool = False,
         cutoff_style: str = "truncated",
+        file: str | Path | None = None,
         **kwargs: Any,
     ):
         """Settings as in the class docstring; `kwargs` go to ASE's Calculator."""
@@ -39,7 +42,8 @@ class GlassCalculator(Calculator):
         if coulomb not in ("mesh", "ewald"):
             raise ConfigError(f"coulomb = '{coulomb}': must be mesh or ewald")
         configure()
-        self.settings = default_settings() | {"a_bo": a_bo, "cutoff": cutoff, "cutoff_style": cutoff_style}
+        chosen = {"a_bo": a_bo, "cutoff": cutoff, "cutoff_style": cutoff_style}
+        self.settings = with_file({**default_settings(), **chosen, "file": file and str(file)}) | {"file": None}
         self.coulomb, self.accuracy, self.allow_background = coulomb, accuracy, allow_background
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:

@@ -23,7 +23,7 @@ MAPS, NUMBERS = ("charges", "buckingham"), ("A", "rho", "C")
 KEYS = (  # of a potential file
     *MAPS,
     *("a_bo", "a_bo_offset", "a_bo_slope", "n4", "cutoff", "cutoff_style", "switch_width", "constants"),
-    *("name", "note", "source"),
+    *("name", "note", "source", "file"),  # file: the shipped table has it, and it names nothing there
 )
 
 
@@ -70,9 +70,9 @@ def _boron(settings: Mapping[str, Any], given: float | None, counts: Mapping[str
     return found if change == 1 else BoronRepulsion(found.value * change, f"{found.rule}, refitted", found.n4)
 
 
-def with_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_file(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The potential section with the keys of the file that it names in place of its own."""
-    return {**settings, **_read(Path(settings["file"]))} if settings.get("file") else settings
+    return {**settings, **_read(Path(settings["file"]))} if settings.get("file") else dict(settings)
 
 
 def boron_entry(boron: BoronRepulsion | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jaxglass.catalogue import check_analyses
 from jaxglass.config import Config
+from jaxglass.engine.plan import memory_estimate
 from jaxglass.errors import ConfigError, JaxglassError
 from jaxglass.study import check_one_glass
 
@@ -15,9 +16,25 @@ def run_validation(config: Config) -> None:
     if problems:
         raise ConfigError("; ".join(problems))
     lanes = len(config.listed("glass.li2o")) * len(config.listed("seed"))
-    li2o, seed = (config.listed(key)[0] for key in ("glass.li2o", "seed"))
-    what = f"{lanes} glasses" if lanes > 1 else f"{li2o:g}LiBP, seed {seed}"
-    print(f"settings can be run: {what}, {config.get('glass.n_atoms')} atoms, stages {', '.join(config.stages)}")
+    if "melt_quench" in config.stages and not config.get("input"):
+        print(f"settings can be run: {_glass_in_words(config, lanes)}, stages {', '.join(config.stages)}")
+    else:
+        print(f"settings can be run: stages {', '.join(config.stages)}")
+
+
+def _glass_in_words(config: Config, lanes: int) -> str:
+    """Composition, atoms as they will be, mesh and memory of the first of so many `lanes`."""
+    from jaxglass.model.composition import common_size
+    from jaxglass.recipe import plan_glass
+
+    lithium, share = [float(x) for x in config.listed("glass.li2o")], float(config.get("glass.b2o3_share"))
+    wanted = int(config.get("glass.n_atoms"))
+    found = plan_glass(next(iter(config.lanes(common_size(lithium, wanted, share) if lanes > 1 else wanted))), shards=1)
+    what, atoms, plan = found.composition.label, found.composition.n_atoms, found.plan
+    memory = memory_estimate(atoms, atoms / plan.largest_volume, plan.reach) / 1e9
+    glasses = f"{lanes} glasses, the first {what}" if lanes > 1 else f"{what}, seed {config.listed('seed')[0]}"
+    mesh = " x ".join(map(str, plan.mesh.shape))
+    return f"{glasses}, {atoms} atoms, mesh {mesh}, about {memory:.2g} GB of memory each"
 
 
 def refusals(config: Config) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_stress
 
 from jaxglass.calculator import GlassCalculator
 from jaxglass.errors import ConfigError, InputDataError
+from jaxglass.parameters import default_settings
 
 
 def distorted() -> Atoms:
@@ -45,6 +47,21 @@ def test_mesh_agrees_with_the_exact_sum():
     exact.calc, mesh.calc = GlassCalculator(coulomb="ewald"), GlassCalculator(coulomb="mesh")
     assert np.sqrt(((exact.get_forces() - mesh.get_forces()) ** 2).sum(1).mean()) < 1.5e-4
     assert exact.get_potential_energy() == pytest.approx(mesh.get_potential_energy(), abs=1e-3)
+
+
+def test_a_potential_file_takes_the_place_of_the_settings(tmp_path):
+    """All charges are zero in the file: what is left is the Buckingham part with its own cutoff."""
+    shipped = default_settings()
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**shipped, "charges": dict.fromkeys(shipped["charges"], 0.0), "cutoff": 4.0}))
+    atoms = distorted()
+    atoms.calc = GlassCalculator(file=path, coulomb="ewald")
+    mine = atoms.get_potential_energy()
+    atoms.calc = GlassCalculator(cutoff=4.0, coulomb="ewald")
+    assert mine > 0 > atoms.get_potential_energy()
+    path.write_text("charges: {}\nbuckingham: {}\ncutof: 4\n")
+    with pytest.raises(InputDataError, match="unknown 'cutof'"):
+        GlassCalculator(file=path)
 
 
 def test_supercell_energy_is_extensive():

@@ -4,10 +4,12 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +22,13 @@ from jaxglass.__main__ import _one_line
 from jaxglass.composed import plain_values
 from jaxglass.config import conf_folder
 from jaxglass.errors import Preempted
+from jaxglass.report.reference import load_references
 from jaxglass.sweep.job import Order, run_job
 from jaxglass.sweep.record import Job, is_done, read_job, read_jobs
 from jaxglass.sweep.share import share_of
 from jaxglass.sweep.slots import slot
 from jaxglass.sweep.table import Row, means_of, rows_of, swept_keys
+from jaxglass.sweep.trends import in_logarithms, lines_of, present
 from validation.studies import config_of
 
 ROOT = Path(__file__).parents[1]
@@ -341,7 +345,8 @@ def test_a_launcher_that_is_not_installed_says_what_to_do(name):
 def test_settings_are_validated_without_a_run(command, tmp_path):
     code, out, _ = command("task=validate_config", "glass.li2o=[38,45]", "seed=[0,1]", "stages=all")
     assert code == 0
-    assert "settings can be run: 4 glasses" in out
+    assert "settings can be run: 4 glasses, the first 38LiBP" in out
+    assert re.search(r"\d+ atoms, mesh \d+ x \d+ x \d+, about [\d.]+ GB", out)
     code, _, err = command(
         "task=validate_config", "glass.n_atoms=300", "scattering.q_min=9", "scattering.q_max=8", "input=nowhere.xyz"
     )
@@ -391,6 +396,20 @@ def test_means_over_seeds():
     assert means[0].value == pytest.approx(2.1)
     assert means[0].error == pytest.approx(0.1)
     assert means[1].error is None
+
+
+def test_what_spans_decades_is_averaged_in_logarithms():
+    def diffusivity(seed: int, value: float | None, li2o: float) -> Row:
+        return replace(row(seed, value, li2o), stage="diffusion", key="diffusivity.1000K", unit="cm2/s")
+
+    rows = [diffusivity(k, 10.0 ** (-5 - k % 2 + (k > 1)), 38.0 if k < 2 else 45.0) for k in range(4)]
+    rows = in_logarithms([*rows, diffusivity(4, None, 45.0), row(0, 2.0)])
+    means = means_of(rows)
+    assert [(mean.value, mean.unit) for mean in means] == [(-5.5, "log10 cm2/s"), (-4.5, "log10 cm2/s"), (2.0, "g/cm3")]
+    assert [q.name for q in present(means)] == ["density", "diffusivity of Li, 1000K"]
+    [line] = lines_of(rows, "glass.li2o", load_references())
+    assert (line.name, line.paper) == ("diffusivity of Li, 1000K", "up")
+    assert line.slope == pytest.approx(1 / 7)
 
 
 def test_runs_of_other_settings_or_files_are_no_seeds_of_one_point(tmp_path):

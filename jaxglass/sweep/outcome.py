@@ -15,7 +15,7 @@ from jaxglass.sweep.record import Job
 from jaxglass.sweep.report import page
 from jaxglass.sweep.status import jobs_of, status_lines
 from jaxglass.sweep.table import csv_text, json_means, means_of, rows_of, swept_keys
-from jaxglass.sweep.trends import axis_of, draw_trends, lines_of
+from jaxglass.sweep.trends import axis_of, draw_trends, in_logarithms, lines_of
 
 SUMMARY, TABLE, NUMBERS, REPORT, FIGURE = "sweep_summary.json", "sweep.csv", "sweep.json", "sweep.html", "sweep.png"
 
@@ -27,9 +27,10 @@ def write_outcome(folder: Path) -> None:
     write_json(folder / SUMMARY, summary(jobs))
     keys = swept_keys(jobs)
     rows = rows_of(jobs, keys)
-    means = means_of(rows)
+    logged = in_logarithms(rows)
+    means = means_of(logged)
     references, axis = load_references(), axis_of(keys, means)
-    lines = lines_of(rows, axis, references) if axis else []
+    lines = lines_of(logged, axis, references) if axis else []
     drawn = bool(axis) and draw_trends(means, str(axis), references, folder / FIGURE)
     write_atomic(folder / TABLE, csv_text(rows, keys).encode())
     write_json(

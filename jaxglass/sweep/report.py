@@ -12,7 +12,7 @@ from jaxglass.report.reference import ReferenceTable
 from jaxglass.report.wording import number_text, value_text
 from jaxglass.sweep.record import Job
 from jaxglass.sweep.table import LITHIUM, SEED, Mean
-from jaxglass.sweep.trends import QUANTITIES
+from jaxglass.sweep.trends import present
 
 SAID = {"up": "rises", "down": "falls", "not resolved": "not resolved"}
 
@@ -35,7 +35,7 @@ def page(
         _figure_section(figure),
         _line_section(lines),
         _density_section(means, references),
-        _mean_section(means, keys, [q.key for q in QUANTITIES], "Means over seeds"),
+        _mean_section(means, keys, [q.key for q in present(means)], "Means over seeds"),
         _job_section(jobs, keys),
         _mean_section(means, keys, None, "Everything measured"),
         section("What the errors are", f"<p>{escape(_errors(means))}</p>"),
@@ -67,7 +67,7 @@ def _line_section(lines: Sequence[Trend]) -> str:
         for line in lines
     ]
     head = ("Quantity", "Slope per unit of the swept setting", "Here", "Paper, with Li2O")
-    note = "<p>A straight line through all runs; resolved beyond two standard errors.</p>"
+    note = "<p>A straight line through all runs; resolved beyond two standard errors, more for few runs.</p>"
     return section("Which trends are resolved", note + table(head, rows))
 
 

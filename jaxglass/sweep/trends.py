@@ -1,7 +1,7 @@
 """Trends of a sweep: the quantities the paper speaks of against one swept setting, a line per combination of others."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ PAPER = {"falls": "down", "rises": "up"}
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a panel shows: where it stands in results.json, its name, and the paper's name of its trend with lithium."""
+    """What a panel shows: where it stands in results.json, its name, and the paper's name of its trend with lithium.
+
+    A `key` that stands for several, as diffusivity for diffusivity.1000K and diffusivity.1100K, has a panel for each.
+    """
 
     stage: str
     key: str
@@ -41,10 +44,39 @@ QUANTITIES = (
     Quantity("elastic", "poisson_ratio", "Poisson ratio"),
     Quantity("fracture", "energy_release", "G_c"),
     Quantity("fracture", "toughness", "K_Ic", "fracture_toughness", ReferenceTable.toughness_series),
-    Quantity("diffusion", "diffusivity", "diffusivity", "diffusivity"),
+    Quantity("diffusion", "diffusivity", "diffusivity of Li", "diffusivity"),
     Quantity("diffusion", "conductivity_300K", "conductivity at 300 K", "conductivity"),
     Quantity("diffusion", "activation_energy", "activation energy", "activation_energy"),
 )
+
+
+DECADES = ("diffusivity", "conductivity")  # quantities of the stage diffusion that span decades
+
+
+def in_logarithms(rows: Sequence[Row]) -> list[Row]:
+    """The rows with log10 of what spans decades: its mean over seeds would be that of the largest."""
+    return [_logarithm(row) if row.stage == "diffusion" and row.key.startswith(DECADES) else row for row in rows]
+
+
+def _logarithm(row: Row) -> Row:
+    if row.value is None or row.value <= 0:
+        return replace(row, value=None, error=None)
+    error = None if row.error is None else row.error / (row.value * np.log(10))
+    return replace(row, value=float(np.log10(row.value)), error=error, unit=f"log10 {row.unit}")
+
+
+def present(some: Sequence[Row] | Sequence[Mean]) -> list[Quantity]:
+    """The quantities that `some` have, one for every key."""
+    keys = dict.fromkeys((one.stage, one.key) for one in some)
+    found = []
+    for quantity in QUANTITIES:
+        for stage, key in keys:
+            whole, _, part = key.partition(".")
+            if (stage, key) == (quantity.stage, quantity.key):
+                found.append(quantity)
+            elif (stage, whole) == (quantity.stage, quantity.key):
+                found.append(replace(quantity, key=key, name=f"{quantity.name}, {part}"))
+    return found
 
 
 def axis_of(keys: Sequence[str], means: Sequence[Mean]) -> str | None:
@@ -71,7 +103,7 @@ def others(point: Mapping[str, Any], axis: str) -> str:
 def lines_of(rows: Sequence[Row], axis: str, references: ReferenceTable) -> list[Trend]:
     """A straight line through all glasses for every quantity with enough of them, beside what the paper says."""
     found = []
-    for quantity in QUANTITIES:
+    for quantity in present(rows):
         chosen = [r for r in rows if (r.stage, r.key) == (quantity.stage, quantity.key) and r.value is not None]
         for series in dict.fromkeys(others(row.point, axis) for row in chosen):
             glasses = [row for row in chosen if others(row.point, axis) == series]
@@ -86,7 +118,7 @@ def lines_of(rows: Sequence[Row], axis: str, references: ReferenceTable) -> list
 
 def draw_trends(means: Sequence[Mean], axis: str, references: ReferenceTable, path: Path) -> bool:
     """One panel per quantity that was measured at two places or more; False when there is none."""
-    panels = [(quantity, found) for quantity in QUANTITIES if len(found := _series(means, quantity, axis)) > 0]
+    panels = [(quantity, found) for quantity in present(means) if len(found := _series(means, quantity, axis)) > 0]
     if not panels:
         return False
     from matplotlib import rc_context
