@@ -8,7 +8,7 @@ from typing import Any
 
 from validation import drift, lammps_diffusion, mechanics_lammps, melt_quench
 from validation.bench import Bench
-from validation.verdict import Check, Finding, Mean, means_agree, pairs_agree, unlike
+from validation.verdict import Check, Finding, Mean, means_agree, unlike
 
 FOLDER = Path(__file__).parent
 
@@ -16,30 +16,7 @@ FOLDER = Path(__file__).parent
 def kept_mechanics(name: str) -> Finding:
     """One comparison of `mechanics_lammps.json`."""
     found = _read("mechanics_lammps.json").get(name)
-    return mechanics_finding(name, found) if found else unlike(f"{name}: no result kept yet; level=full makes it")
-
-
-def mechanics_finding(name: str, found: Mapping[str, Any]) -> Finding:
-    """From an entry of `mechanics_lammps.json`."""
-    if name == "quasistatic":
-        limit = mechanics_lammps.TOLERANCE
-        checks = [Check("stress along z", found["largest_difference"], limit, "of its rise")]
-    elif name == "fracture":
-        checks = [pairs_agree("G_c", "J/m2", found["jaxglass"], found["lammps"])]
-    else:
-        checks = [
-            means_agree(
-                row["quantity"],
-                row["unit"],
-                Mean(row["jaxglass"], row["jaxglass_error"]),
-                Mean(row["lammps"], row["lammps_error"]),
-            )
-            for row in found["compared"]
-        ]
-    if name == "elastic":
-        worst = max(max(row["jaxglass_error"], row["lammps_error"]) for row in found["compared"])
-        checks.append(Check("largest error", worst, mechanics_lammps.LARGEST_ERROR, "GPa"))
-    return Finding(tuple(checks), kept=found.get("date", ""))
+    return mechanics_lammps.judged(name, found) if found else unlike(f"{name}: no result kept yet; level=full makes it")
 
 
 def run_mechanics(name: str) -> Callable[[Bench], Finding]:
@@ -47,7 +24,7 @@ def run_mechanics(name: str) -> Callable[[Bench], Finding]:
 
     def run(bench: Bench) -> Finding:
         folder = bench.cache.directory(f"mechanics-{name}", {"lammps": bench.cache.by.version})
-        return mechanics_finding(name, mechanics_lammps.COMPARISONS[name](folder))
+        return mechanics_lammps.judged(name, mechanics_lammps.COMPARISONS[name](folder))
 
     return run
 

@@ -4,9 +4,9 @@
 
 | comparison | both start from | agreement |
 |---|---|---|
-| elastic | a glass of the library | C11 and C44, standard errors of at most 3 GPa, within 3 combined errors |
+| elastic | a glass of the library | C11 and C44, each known to 8 %, within 3 combined errors |
 | quasistatic | one notched cell at rest | stress along z within 1 % of its rise, up to a rearrangement |
-| fracture | notched cells of four seeds | mean difference of G_c, pair by pair, within 3 standard errors |
+| fracture | notched cells of four seeds | mean difference of G_c, pair by pair, known to 10 %, within errors |
 
 The first is of two averages over the same strain steps with other velocities, the second has no chance in it: forces
 left at rest (3e-4 eV/A) and the meshes (1e-6 relative) are far below 1 %. Rearranged is a step in which an atom moves
@@ -18,7 +18,7 @@ mean over pairs compares. Runs are kept in outputs/mechanics_lammps and continue
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -37,6 +37,7 @@ from jaxglass.runtime import available_cores
 from validation import lammps_protocols
 from validation.library import Glass, glasses
 from validation.studies import config_of
+from validation.verdict import Check, Finding, Mean, Verdict, as_rare, mean_over_seeds, means_agree, pairs_agree
 
 RESULT = Path(__file__).parent / "mechanics_lammps.json"
 FOLDER = Path("outputs/mechanics_lammps")
@@ -56,7 +57,8 @@ FRACTURE = {
 STRAINS = 1e-3 * np.arange(2, 15)  # of the cell as cut, which rearranges once before 0.2 % as it comes to rest
 AT_REST, ACCURACY = 3e-4, 1e-6  # eV/A; relative to the force of two unit charges at 1 A
 REARRANGED = 0.3  # A
-MOST_ERRORS, LARGEST_ERROR, TOLERANCE = 3.0, 3.0, 0.01  # combined errors; GPa; of the rise of the stress
+LARGEST_ERROR, LARGEST_ERROR_OF_PAIRS = 0.08, 0.1  # relative: of C11 and C44, of the mean difference of G_c
+TOLERANCE = 0.01  # of the rise of the stress
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,38 @@ class Compared:
         return abs(self.jaxglass - self.lammps) / float(np.hypot(self.jaxglass_error, self.lammps_error))
 
     @property
-    def passes(self) -> bool:
+    def check(self) -> Check:
         """Whether they agree."""
-        return bool(self.errors_apart <= MOST_ERRORS)
+        ours, theirs = Mean(self.jaxglass, self.jaxglass_error), Mean(self.lammps, self.lammps_error)
+        return means_agree(self.quantity, self.unit, ours, theirs)
+
+    @property
+    def larger_error(self) -> float:
+        """The larger of the relative errors."""
+        return max(self.jaxglass_error / abs(self.jaxglass), self.lammps_error / abs(self.lammps))
+
+
+def judged(name: str, found: Mapping[str, Any]) -> Finding:
+    """What an entry of `mechanics_lammps.json` says: the one verdict, here and in the suite."""
+    if name == "quasistatic":
+        checks = [Check("stress along z", found["largest_difference"], TOLERANCE, "of its rise")]
+    elif name == "fracture":
+        ours, theirs = found["jaxglass"], found["lammps"]
+        apart = mean_over_seeds(np.asarray(ours) - np.asarray(theirs))
+        checks = [
+            pairs_agree("G_c", "J/m2", ours, theirs, as_rare(len(ours) - 1)),
+            Check("error of the difference", apart.error / np.mean(theirs), LARGEST_ERROR_OF_PAIRS, "relative"),
+        ]
+    else:
+        rows = [
+            Compared(
+                *(row[key] for key in ("quantity", "unit", "jaxglass", "jaxglass_error", "lammps", "lammps_error"))
+            )
+            for row in found["compared"]
+        ]
+        worst = max(row.larger_error for row in rows)
+        checks = [*(row.check for row in rows), Check("largest error", worst, LARGEST_ERROR, "relative")]
+    return Finding(tuple(checks), kept=found.get("date", ""))
 
 
 def elastic(folder: Path) -> dict[str, Any]:
@@ -103,12 +134,10 @@ def elastic(folder: Path) -> dict[str, Any]:
     found = isotropic(np.array([s.value for s in slopes]), np.array([s.error for s in slopes]))
     ours = json.loads((run / "results.json").read_text())["elastic"]
     rows = [_compared(name, ours, found) for name in ("C11", "C44")]
-    small = all(max(row.jaxglass_error, row.lammps_error) <= LARGEST_ERROR for row in rows)
     return {
         "glass": glass.name,
         "settings": protocol.__dict__,
         "compared": [asdict(row) | {"errors_apart": row.errors_apart} for row in rows],
-        "passes": small and all(row.passes for row in rows),
     }
 
 
@@ -136,8 +165,7 @@ def quasistatic(folder: Path) -> dict[str, Any]:
         "lammps_GPa": theirs.stress.tolist(),
         "largest_jump_A": [0.0, *jumps.tolist()],
         "compared_up_to": float(STRAINS[last]),
-        "largest_difference": float(apart[: last + 1].max()),
-        "passes": bool(last > 0 and apart[: last + 1].max() <= TOLERANCE),
+        "largest_difference": float(apart[: last + 1].max()) if last else np.inf,  # rearranged at once: not compared
     }
 
 
@@ -199,17 +227,11 @@ def fracture(folder: Path) -> dict[str, Any]:
     with ThreadPoolExecutor(available_cores()) as pool:
         pairs = list(pool.map(lambda name: _fracture_pair(_glass(name), folder / "fracture"), SEEDS))
     ours, theirs = np.array(pairs).T
-    root = np.sqrt(len(pairs))
-    row = Compared(
-        "G_c", "J/m2", *(float(x) for side in (ours, theirs) for x in (side.mean(), side.std(ddof=1) / root))
-    )
     return {
         "glasses": SEEDS,
         "settings": FRACTURE,
         "jaxglass": ours.tolist(),
         "lammps": theirs.tolist(),
-        "compared": [asdict(row) | {"errors_apart": row.errors_apart}],
-        "passes": row.passes,
     }
 
 
@@ -306,13 +328,9 @@ def main(names: Sequence[str]) -> int:
     for name in names or COMPARISONS:
         kept[name] = {"date": date.today().isoformat(), "versions": versions()} | COMPARISONS[name](FOLDER)
         RESULT.write_text(json.dumps(kept, indent=1) + "\n")
-        print(f"{name}: {'passes' if kept[name]['passes'] else 'FAILS'}")
-        for row in kept[name].get("compared", []):
-            apart = (
-                "{quantity} {jaxglass:.2f} +- {jaxglass_error:.2f}, LAMMPS {lammps:.2f} +- {lammps_error:.2f} {unit}"
-            )
-            print(f"  {apart.format(**row)}")
-    return 0 if all(found["passes"] for found in kept.values()) else 1
+        found = judged(name, kept[name])
+        print(f"{name}: {found.verdict}; {found.words}")
+    return 0 if all(judged(name, found).verdict is Verdict.PASS for name, found in kept.items()) else 1
 
 
 if __name__ == "__main__":
