@@ -50,7 +50,7 @@ SCATTERERS = {"xray": {}, "neutron": {"Li": "Li-7", "B": "B-11"}}
 PROTOCOL = {"melt_ps": 3.0, "quench_rate": 450.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
 REFIT = {
     "seeds": SEEDS,
-    "outer_steps": 2,
+    "outer_steps": 3,
     "inner_steps": 3,
     "topology_quenches": 16,
     "topology_every": 5,  # once
@@ -132,6 +132,12 @@ def targets(folder: Path, truth: Sequence[Glass], radiation: str) -> str:
         density = float(glass.densities.mean())
         entries.append({"file": str(path), "li2o": glass.li2o, "density": density, "hold_out": glass.li2o == HELD_OUT})
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
+
+
+def changed(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings of the section refit among `changes` of the command line."""
+    pairs = (change.removeprefix("refit.").split("=", 1) for change in changes if change.startswith("refit."))
+    return {key: yaml.safe_load(value) for key, value in pairs}
 
 
 def kept(glass: Glass) -> dict[str, Any]:
@@ -229,7 +235,7 @@ def main(arguments: Sequence[str]) -> int:
     about = {
         "date": date.today().isoformat(),
         "versions": versions(),
-        "settings": {"atoms": ATOMS, "radiation": radiation, "protocol": PROTOCOL, "refit": REFIT, "changes": changes},
+        "settings": {"atoms": ATOMS, "radiation": radiation, "protocol": PROTOCOL, "refit": REFIT | changed(changes)},
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
         "common_seeds": compared(fitted, truth),
         "n4_difference": asdict(mean_over_seeds(differences)),
