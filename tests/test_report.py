@@ -26,6 +26,7 @@ from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.analysis.structure import analyse_structure
 from jaxglass.analysis.topology import analyse_topology
 from jaxglass.errors import InputDataError
+from jaxglass.manifest import keep_potential
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.report import figures
 from jaxglass.report.comparison import comparison
@@ -304,3 +305,13 @@ def test_wording():
 )
 def test_folders_of_the_machine_are_cut(text, shown):
     assert without_folders(text) == shown
+
+
+def test_the_potential_that_was_used_stands_in_the_settings(tmp_path):
+    """The keys of a potential file are used in place of the settings', and a copy of it stays with the run."""
+    (tmp_path / "results.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text("potential: {file: mine.yaml, cutoff: 14.0, cutoff_style: truncated}")
+    (tmp_path / "mine.yaml").write_text("{charges: {Li: 0.6}, buckingham: {}, cutoff_style: c2}")
+    keep_potential({"file": tmp_path / "mine.yaml"}, tmp_path)
+    found = read_run(tmp_path).config["potential"]
+    assert (found["cutoff"], found["cutoff_style"], found["charges"]) == (14.0, "c2", {"Li": 0.6})

@@ -114,7 +114,11 @@ class Contents:
         """Versions, and SHA-256 of the sources and of what the numbers were read from."""
         files = {name: hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() for name in KEPT if _there(name)}
         known = {"date": date.today().isoformat(), "LAMMPS": self.lammps, **versions()}
-        return [*known.items(), ("sources of jaxglass, this checkout; kept results have a date", source_hash()), *files.items()]
+        return [
+            *known.items(),
+            ("sources of jaxglass, this checkout; kept results have a date", source_hash()),
+            *files.items(),
+        ]
 
 
 VERDICTS = ("Comparison", "Verdict", "Checks", "Nearest to its limit", "Share of the limit")
