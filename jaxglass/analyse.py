@@ -1,4 +1,5 @@
-"""task=analyse: every analysis of a structure or trajectory made by any program, in a run directory of its own."""
+"""task=analyse: every analysis of a structure or trajectory made by any program, or of the frames that a run of ours
+recorded, in a run directory of its own."""
 
 import sys
 import time
@@ -18,6 +19,7 @@ from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import digest, write_json
 from jaxglass.simulation.progress import ProgressLine, clock
 from jaxglass.structures import write_last_frame
+from jaxglass.study import read_trajectory as recorded_frames
 from jaxglass.study import report, run_stages
 from jaxglass.trajectories import Reading, read_trajectory
 
@@ -32,7 +34,9 @@ def run_analyse(config: Config, path: Path, config_yaml: str) -> None:
     A file that has changed since is measured anew. `stages` may name some of the analyses.
     """
     if config.get("input") is None:
-        raise InputDataError("input: task=analyse needs input=FILE (extended XYZ, LAMMPS data or dump)")
+        raise InputDataError(
+            "input: task=analyse needs input=FILE (extended XYZ, LAMMPS data or dump, a run directory)"
+        )
     wanted = [stage for stage in config.stages if stage in ANALYSES]
     if not wanted:
         raise ConfigError(f"stages: task=analyse measures {', '.join(ANALYSES)}; name one of them or leave stages out")
@@ -50,7 +54,9 @@ def run_analyse(config: Config, path: Path, config_yaml: str) -> None:
 
 
 def _read(source: Path, config: Config) -> Trajectory:
-    """The wanted frames of `source`, with a line of progress when it takes long."""
+    """The wanted frames of `source`, with a line of progress when it takes long; of a run directory those recorded."""
+    if source.is_dir():
+        return _recorded(source, config.get("analyse.frames"))
     settings, line, began = config.get("analyse"), ProgressLine(), time.monotonic()
 
     def watch(share: float, frame: int) -> None:
@@ -65,6 +71,25 @@ def _read(source: Path, config: Config) -> Trajectory:
         line.close()
 
 
+def _recorded(run: Path, frames: str) -> Trajectory:
+    """The frames that a melt-quench recorded in the run directory `run`; `InputDataError` where there are none."""
+    if not _identity(run).is_file():
+        raise InputDataError(f"{run}: neither a file nor the directory of a run that has made its glass")
+    with RunDirectory(run) as directory:
+        trajectory = recorded_frames(directory)
+    wanted = slice(*(int(part) if part else None for part in frames.split(":")))
+    if not len(trajectory.time[wanted]):
+        raise InputDataError(
+            f"{run}: has {len(trajectory.time)} frames, none of those wanted (analyse.frames={frames})"
+        )
+    return trajectory.some(wanted)
+
+
+def _identity(source: Path) -> Path:
+    """The file whose contents say whether `source` is what it was."""
+    return source / "glass.extxyz" if source.is_dir() else source
+
+
 def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, directory: RunDirectory) -> None:
     """What was read, in manifest.json and under `input` and `glass` of results.json."""
     trajectory = read()
@@ -76,7 +101,7 @@ def _record_input(source: Path, read: Callable[[], Trajectory], config: Config, 
     directory.add_results(
         input={
             "file": source.name,
-            "sha256": digest(source),
+            "sha256": digest(_identity(source)),
             "frames": len(trajectory.time),
             "unwrapped": trajectory.unwrapped,
             "time": {"first": first, "last": last, "unit": "ps"} if np.isfinite(trajectory.time).all() else None,
@@ -119,5 +144,5 @@ def _expected_seconds(analysis: Analysis, trajectory: Trajectory, config: Config
 def _forget_another_file(source: Path, directory: RunDirectory) -> None:
     """Results of a file that has changed since are measured again."""
     recorded = directory.results().get("input")
-    if recorded and source.is_file() and recorded["sha256"] != digest(source):
+    if recorded and _identity(source).is_file() and recorded["sha256"] != digest(_identity(source)):
         directory.set_status(finished=[])

@@ -13,6 +13,7 @@ from systems import ELEMENTS, Glass
 
 from jaxglass import analyse, catalogue
 from jaxglass.model.trajectory import Trajectory
+from jaxglass.simulation.directory import RunDirectory
 
 UNITS = {
     *("1", "Angstrom", "Angstrom2", "1/Angstrom", "1/Angstrom2", "1/Angstrom3", "g/cm3", "degree", "1/degree"),
@@ -285,6 +286,30 @@ def test_jax_is_not_needed(frames, tmp_path):
     command = [sys.executable, "-c", code, "task=analyse", "input=in.extxyz", *QUICK]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
+
+
+def test_the_frames_of_a_run_are_measured_in_another_way(command, frames):
+    """Its folder as input: the recorded frames, of which glass.extxyz is but the last."""
+    write("in.extxyz", frames, format="extxyz")
+    with RunDirectory(Path("run")) as run:
+        write(run.path / "glass.extxyz", frames[-1], format="extxyz")
+        x, cells = (
+            np.array(v) for v in zip(*((a.get_scaled_positions(False), a.cell[:]) for a in frames), strict=True)
+        )
+        run.write_segment("000000001.npz", np.arange(3.0), x, cells)
+    assert command("task=analyse", "input=in.extxyz", "stages=[structure]", *QUICK)[0] == 0
+    file = results()["structure"]
+    more = ("stages=[structure]", *QUICK[1:], "hydra.run.dir=there")
+    code, _, err = command("task=analyse", "input=run", *more)
+    assert code == 0, err
+    there = json.loads(Path("there/results.json").read_text())
+    assert there["structure"]["density"]["value"] == pytest.approx(file["density"]["value"])
+    assert (there["input"]["file"], there["input"]["frames"]) == ("run", 3)
+    code, _, err = command("task=analyse", "input=run", "analyse.frames=5:", *more[:-1], "hydra.run.dir=none")
+    assert (code, "none of those wanted" in err) == (3, True)
+    Path("empty").mkdir()
+    code, _, err = command("task=analyse", "input=empty", *more[:-1], "hydra.run.dir=nothing")
+    assert (code, "neither a file nor the directory of a run" in err) == (3, True)
 
 
 @pytest.mark.parametrize(

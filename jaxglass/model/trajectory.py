@@ -23,16 +23,17 @@ class Trajectory:
     def frame(self, index: int) -> "Trajectory":
         """A trajectory of one frame."""
         one = slice(index, index + 1)
-        return self._frames(one)
+        return self.some(one)
 
     def spread(self, count: int) -> "Trajectory":
         """At most `count` frames from the first to the last, evenly spread; one frame is the last."""
         frames = len(self.time)
         if frames <= count:
             return self
-        return self._frames(np.linspace(frames - 1, 0, count).round().astype(int)[::-1])
+        return self.some(np.linspace(frames - 1, 0, count).round().astype(int)[::-1])
 
-    def _frames(self, which: slice | np.ndarray) -> "Trajectory":
+    def some(self, which: slice | np.ndarray) -> "Trajectory":
+        """The frames of these numbers."""
         return replace(self, time=self.time[which], fractional=self.fractional[which], cell=self.cell[which])
 
     @property
