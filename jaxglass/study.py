@@ -147,7 +147,9 @@ def read_trajectory(directory: RunDirectory) -> Trajectory:
     glass = directory.path / "glass.extxyz"
     names = sorted(path.name for path in (directory.path / "trajectory").glob("*.npz"))
     if not glass.exists() or not names:
-        raise ConfigError(f"no glass in {directory.path}: structure and topology need melt_quench first")
+        raise ConfigError(
+            f"no glass in {directory.path}: structure and topology need melt_quench first, bond_switching that or fracture"
+        )
     symbols = read(glass).get_chemical_symbols()  # type: ignore[union-attr]
     elements = tuple(dict.fromkeys(symbols))
     segments = directory.read_segments(names)
