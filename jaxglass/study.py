@@ -147,9 +147,8 @@ def read_trajectory(directory: RunDirectory) -> Trajectory:
     glass = directory.path / "glass.extxyz"
     names = sorted(path.name for path in (directory.path / "trajectory").glob("*.npz"))
     if not glass.exists() or not names:
-        raise ConfigError(
-            f"no glass in {directory.path}: structure and topology need melt_quench first, bond_switching that or fracture"
-        )
+        needs = "structure and topology need melt_quench first, bond_switching needs it or fracture"
+        raise ConfigError(f"no glass in {directory.path}: {needs}")
     symbols = read(glass).get_chemical_symbols()  # type: ignore[union-attr]
     elements = tuple(dict.fromkeys(symbols))
     segments = directory.read_segments(names)
