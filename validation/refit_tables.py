@@ -83,6 +83,7 @@ def requenched() -> str:
 def _requench(name: str, one: Mapping[str, Any]) -> str:
     settings, results = one["settings"], one["refit"]
     protocol, refit = settings["protocol"], settings["refit"]
+    estimator, radiation = name.split("_")
     rows = []
     for target, true, common in zip(results["targets"], one["truth"]["glasses"], one["common_seeds"], strict=True):
         before, after = target["before"], target["after"]
@@ -96,12 +97,12 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
                 f"{100 * after['noise_floor']['R_D']:.1f} %",
                 f"{_misfit(before, 'R_T', 2)}, {_misfit(after, 'R_T', 2)} %",
                 f"{100 * after['noise_floor']['R_T']:.2f} %",
+                f"{100 * common[f'R_D_{radiation}']:.1f} %",
                 f"{density['value']:+.2f} ± {error:.2f} %",
                 ", ".join(f"{n4['value']:.3f}" for n4 in (before["n4"], after["n4"], true["n4"])),
                 f"{100 * difference['value']:+.1f} ± {100 * difference['error']:.1f}",
             )
         )
-    estimator, radiation = name.split("_")
     n4, pairs = one["n4_difference"], sum(len(true["n4_of_seeds"]) for true in one["truth"]["glasses"])
     changes = ", ".join(
         f"{p['name']} {100 * p['ln_change']['value']:+.1f} ± {100 * p['ln_change']['error']:.1f} "
@@ -110,7 +111,7 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
     )
     costs = ", ".join(f"{i['cost']:.0f}" for i in results["iterations"] if i["cost"] is not None)
     head = (
-        "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "density", "N4 before, after, true",
+        "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "of D(r), new seeds, whole g(r)", "density", "N4 before, after, true",
         "N4 of common seeds, points",
     )  # fmt: skip
     return "\n".join(
