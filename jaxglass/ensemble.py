@@ -11,7 +11,7 @@ from jaxglass.config import Config
 from jaxglass.errors import JaxglassError, Preempted
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.simulation.files import read_json
-from jaxglass.study import run_study
+from jaxglass.study import check_one_glass, run_study
 
 
 def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
@@ -23,6 +23,7 @@ def run_ensemble(config: Config, path: Path, config_yaml: str) -> None:
     from jaxglass.model.composition import common_size
 
     check_analyses(config)
+    check_one_glass(config)
     lithium = [float(x) for x in config.listed("glass.li2o")]
     lanes = config.lanes(common_size(lithium, int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))))
     failed: dict[str, JaxglassError] = {}
