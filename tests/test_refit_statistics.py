@@ -15,6 +15,7 @@ from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings
 from jaxglass.refit.basin import Shown
 from jaxglass.refit.cost import jackknife
+from jaxglass.refit.iteration import Iteration, best_of, last_kept
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
 from jaxglass.refit.measured import make_target, tapered
 from jaxglass.refit.observables import curves, make_view
@@ -201,6 +202,12 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
     x = np.random.default_rng(0).normal(size=9)
     left_out = [np.delete(x, k).mean() for k in range(len(x))]
     assert jackknife(left_out) == pytest.approx(np.var(x, ddof=1) / len(x))
+
+
+def test_the_result_is_where_the_steps_led_and_the_lowest_cost_what_others_are_compared_with():
+    rounds = [(2300.0, True), (25.0, True), (27.0, True), (400.0, False)]
+    done = [Iteration(k, np.zeros(1), (), cost, 4.0, kept, 1.0) for k, (cost, kept) in enumerate(rounds)]
+    assert (last_kept(done).number, best_of(done).number) == (2, 1)
 
 
 def test_slopes_of_noise_are_shrunk():

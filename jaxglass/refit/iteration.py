@@ -109,8 +109,17 @@ def error_of_mean(values: np.ndarray) -> np.ndarray:
 
 
 def best_of(done: Sequence[Iteration]) -> Iteration | None:
-    """The kept iteration of lowest cost."""
+    """The kept iteration of lowest cost: what others are compared with."""
     return min((one for one in done if one.kept), key=lambda one: one.cost, default=None)
+
+
+def last_kept(done: Sequence[Iteration]) -> Iteration:
+    """The result of a fit: where its steps led. Among kept rounds the lowest cost is luck as much as merit, as they lie
+    within an error of each other, and the last has learned from the glasses of all before it.
+
+    The first iteration is always kept.
+    """
+    return [one for one in done if one.kept][-1]
 
 
 def keep(folder: Path, iteration: Iteration, following: np.ndarray | None, topology: Mapping[str, Shown]) -> Iteration:

@@ -28,22 +28,22 @@ MODULI = {"bulk_modulus": "GPa", "shear_modulus": "GPa", "young_modulus": "GPa",
 SEEDS_ERROR = "standard error over fresh glasses of different seeds"
 
 
-def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration) -> dict[str, Any]:
-    """Everything of a finished refit; `best` is the iteration whose potential is kept."""
+def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration) -> dict[str, Any]:
+    """Everything of a finished refit; `last` is the iteration whose potential it gives."""
     problem = prepared.problem
-    samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], best)}
-    targets = with_noise(problem.targets, samples[best.number], done)
+    samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], last)}
+    targets = with_noise(problem.targets, samples[last.number], done)
     topology = {} if problem.estimator == "ensemble" else continued(problem.folder, done, len(problem.moving))[1]
     groups = {number: grouped(problem, samples[number], targets, done[number].z, topology) for number in samples}
-    fitted = [replace(group, exact=True) for group in groups[best.number] if not group.target.hold_out]
-    here = model(problem.moving, fitted, best.z, best.z)
+    fitted = [replace(group, exact=True) for group in groups[last.number] if not group.target.hold_out]
+    here = model(problem.moving, fitted, last.z, last.z)
     known = information(problem.moving, here.jacobian)
     least_known = range(len(problem.moving))[::-1][: prepared.settings.profiles]
     profiles = [profile(problem.moving, fitted, here, known, mode) for mode in least_known]
-    sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, best.number)]
+    sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, last.number)]
     return {
         "targets": [_target(*found) for found in zip(targets, *sides, strict=True)],
-        "parameters": _parameters(problem, known, best.z),
+        "parameters": _parameters(problem, known, last.z),
         "information": {
             "eigenvalues": known.eigenvalues.tolist(),
             "modes": [known.name(m) for m in range(len(known.eigenvalues))],
@@ -57,7 +57,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], best: Iteration
             {"number": i.number, "cost": finite(i.cost), "noise": i.noise, "kept": i.kept, "z": i.z.tolist()}
             for i in done
         ],
-        "best": best.number,
+        "result": last.number,
         "scale": {
             "atoms": len(problem.starts[0].system.species),
             "glasses": len(problem.starts),

@@ -26,7 +26,7 @@ def _run(config: Config, directory: RunDirectory) -> None:
     check_compiler()
     from jaxglass.lammps import write_input
     from jaxglass.refit.export import potential_file
-    from jaxglass.refit.iteration import best_of
+    from jaxglass.refit.iteration import last_kept
     from jaxglass.refit.outer import quenched, refit
     from jaxglass.refit.results import refit_results
     from jaxglass.refit.setup import prepare
@@ -35,13 +35,12 @@ def _run(config: Config, directory: RunDirectory) -> None:
     problem = prepared.problem
     print(f"refit: {', '.join(p.name for p in problem.moving)}; {len(problem.starts)} glasses a round; cutoff_style c2")
     done = refit(problem, lambda words: print(words, flush=True))
-    best = best_of(done)
-    assert best is not None  # the first iteration is always kept
-    results = refit_results(prepared, done, best)
+    found = last_kept(done)
+    results = refit_results(prepared, done, found)
     directory.add_results(refit=results)
-    glass = quenched(problem, problem.starts, best.z, f"{best.number:03d}")[0]
+    glass = quenched(problem, problem.starts, found.z, f"{found.number:03d}")[0]
     start, moved, system = glass.start, glass.potential, glass.system
-    potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, best.z)
+    potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, found.z)
     species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
     write_input(moved, species, fractional, cell, directory.path / "lammps")
     print(f"refitted potential: {directory.path / POTENTIAL_FILE}")

@@ -41,7 +41,7 @@ def refit_figure(record: RunRecord) -> Drawing:
 
 
 def rounds_figure(record: RunRecord) -> Drawing:
-    """Cost of every round of fresh glasses, and the parameters of the best with their intervals."""
+    """Cost of every round of fresh glasses, and the parameters of the last that was kept with their intervals."""
     found = record.results.get("refit")
     if not found:
         return None
@@ -67,6 +67,6 @@ def rounds_figure(record: RunRecord) -> Drawing:
     values.set(xlabel="change of ln value")
     values.set_yticks(places, [p["name"] for p in parameters])
     return figure, (
-        f"Left: the whitened misfit of fresh glasses, with its standard error; round {found['best']} is kept. "
+        f"Left: the whitened misfit of fresh glasses, with its standard error; round {found['result']} is the result. "
         "Right: parameters with 1 sigma intervals of data and prior; grey: 1 sigma of the prior alone."
     )
