@@ -74,7 +74,7 @@ def run_evaluate(config: Config, path: Path, config_yaml: str) -> None:
     atoms.calc = SinglePointCalculator(atoms, energy=found.energy, forces=found.forces, stress=stress)
     exact = "computed exactly for these coordinates"
     with RunDirectory(path) as directory:
-        directory.claim(config.hash, config_yaml)
+        directory.claim(config.hash, config_yaml, "evaluate")
         write_structure(directory.path / "evaluated.extxyz", atoms, tuple(counts))
         directory.add_results(
             evaluate={

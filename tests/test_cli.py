@@ -19,6 +19,7 @@ from systems import AS_USERS
 
 from jaxglass import doctor, runtime
 from jaxglass.errors import ConfigError, ResourceError
+from jaxglass.simulation.directory import RunDirectory
 
 ROOT = Path(__file__).parents[1]
 LI2O = Atoms(
@@ -205,7 +206,9 @@ def test_evaluate(command, coulomb):
     code, out, _ = command("task=evaluate", "input=in.xyz", f"evaluate.coulomb={coulomb}", "hydra.run.dir=here")
     assert code == 0
     found = json.loads(Path("here/results.json").read_text())["evaluate"]
-    assert command("task=evaluate", "input=in.xyz", "potential.cutoff=2", "hydra.run.dir=here")[0] == 2, "another run"
+    with RunDirectory(Path("study")) as study:
+        study.claim("of a study", "seed: 1")
+    assert command("task=evaluate", "input=in.xyz", "hydra.run.dir=study")[0] == 2, "it holds another run"
     tolerance = 1e-8 if coulomb == "ewald" else 1e-3
     assert found["energy"]["value"] == pytest.approx(LI2O_ENERGY, abs=tolerance)
     assert found["stress"]["unit"] == "GPa"

@@ -251,7 +251,8 @@ def test_the_settings_of_every_scale_are_a_protocol():
         with initialize_config_dir(str(conf_folder()), version_base=None):
             settings = OmegaConf.to_container(compose("config", overrides=[f"scale={scale}"]), resolve=True)
         config = check_config(settings)
-        assert protocol_of(config.get("diffusion")).stages(800.0)[1].steps >= 720
+        protocol = protocol_of(config.get("diffusion"))
+        assert protocol.stages(protocol.temperatures[0])[1].steps >= 720
         assert "diffusion" not in config.stages
 
 

@@ -45,7 +45,7 @@ def run_measured(config: Config, path: Path, config_yaml: str) -> None:
     measured = {quantity.key: _measured(quantity, glass) for quantity in QUANTITIES}
     simulated = None if glass.simulated is None else simulated_results(glass.simulated)
     with RunDirectory(path) as directory:
-        directory.claim(config.hash, config_yaml)
+        directory.claim(config.hash, config_yaml, "measured")
         directory.add_results(measured={"name": glass.name, "li2o": glass.li2o, **measured}, simulated=simulated)
         directory.set_status(state="done")
     print(_table(glass, measured, simulated))

@@ -91,15 +91,18 @@ class RunDirectory:
         """Update status.json atomically."""
         write_json(self.path / "status.json", self.status | changes)
 
-    def claim(self, config_hash: str, config_yaml: str) -> None:
-        """Tie the directory to one configuration; `ConfigError` when it already holds another run."""
+    def claim(self, config_hash: str, config_yaml: str, section: str = "") -> None:
+        """Tie the directory to one configuration; `ConfigError` when it already holds another run.
+
+        A `section` of results.json that takes a moment is made anew with other settings where the directory has it.
+        """
         held = self.status.get("config_hash")
-        if held not in (None, config_hash):
+        if held not in (None, config_hash) and section not in self.results():
             raise ConfigError(
                 f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}; "
                 f"{self._differing(config_yaml)}); choose another directory"
             )
-        if held is None:
+        if held != config_hash:
             write_atomic(self.path / "config.yaml", config_yaml.encode())
         self.set_status(config_hash=config_hash)
 
