@@ -124,8 +124,31 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
             "",
             f"Found, in per cent of ln (true): {changes}. N4 over {pairs} pairs of common seeds: "
             f"{100 * n4['value']:+.1f} ± {100 * n4['error']:.1f} points." + _densities(one.get("density_of_all", ())),
+            "",
+            _held_out(one),
         ]
     )
+
+
+def _held_out(one: Mapping[str, Any]) -> str:
+    """What C4 asks of the composition that the fit has not seen."""
+    place, target = next((k, t) for k, t in enumerate(one["refit"]["targets"]) if t["hold_out"])
+    after, n4 = target["after"], one["common_seeds"][place]["n4_difference"]
+    floors = after["R_D"]["value"] / after["noise_floor"]["R_D"]
+    density = (one["density_of_all"][place]["error_percent"] if "density_of_all" in one else after["density_error"])[
+        "value"
+    ]
+    off, allowed = 100 * n4["value"], max(2.0, 200 * n4["error"])
+    words = (
+        f"R of D(r) {floors:.2f} times its floor (1.5: {_met(floors <= 1.5)}); "
+        f"density {density:+.2f} % (0.5 %: {_met(abs(density) <= 0.5)}); "
+        f"N4 {off:+.1f} points (2 points or 2 errors, {allowed:.1f}: {_met(abs(off) <= allowed)})."
+    )
+    return f"C4, {target['li2o']:g} mol %, held out: {words}"
+
+
+def _met(reached: bool) -> str:
+    return "met" if reached else "missed"
 
 
 def _densities(rows: Sequence[Mapping[str, Any]]) -> str:
