@@ -89,7 +89,7 @@ def _trends(kept: str, title: str, path: Path) -> Drawn | None:
     figure.savefig(path, metadata={"Software": None})
     caption = (
         f"Means and standard errors over seeds of the glass library (python -m validation.{MADE_BY[kept]}). Green: "
-        "what the paper says is reproduced, red: it is not, orange: not resolved at two standard errors, grey: the "
+        "what the paper says is reproduced, red: it is not, orange: not resolved, grey: the "
         "paper says nothing."
     )
     return Drawn(path, f"{title} against lithium", caption)
