@@ -77,7 +77,7 @@ def _recorded(run: Path, frames: str) -> Trajectory:
         raise InputDataError(f"{run}: neither a file nor the directory of a run that has made its glass")
     with RunDirectory(run) as directory:
         trajectory = recorded_frames(directory)
-    wanted = slice(*(int(part) if part else None for part in frames.split(":")))
+    wanted = Reading(frames=frames).chosen
     if not len(trajectory.time[wanted]):
         raise InputDataError(
             f"{run}: has {len(trajectory.time)} frames, none of those wanted (analyse.frames={frames})"

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxglass.catalogue import check_analyses
 from jaxglass.config import Config
-from jaxglass.engine.plan import memory_estimate
 from jaxglass.errors import ConfigError, JaxglassError
 from jaxglass.study import check_one_glass
+
+if TYPE_CHECKING:
+    from jaxglass.recipe import Planned
 
 
 def run_validation(config: Config) -> None:
@@ -24,12 +27,9 @@ def run_validation(config: Config) -> None:
 
 def _glass_in_words(config: Config, lanes: int) -> str:
     """Composition, atoms as they will be, mesh and memory of the first of so many `lanes`."""
-    from jaxglass.model.composition import common_size
-    from jaxglass.recipe import plan_glass
+    from jaxglass.engine.plan import memory_estimate
 
-    lithium, share = [float(x) for x in config.listed("glass.li2o")], float(config.get("glass.b2o3_share"))
-    wanted = int(config.get("glass.n_atoms"))
-    found = plan_glass(next(iter(config.lanes(common_size(lithium, wanted, share) if lanes > 1 else wanted))), shards=1)
+    found = next(_planned(config))
     what, atoms, plan = found.composition.label, found.composition.n_atoms, found.plan
     memory = memory_estimate(atoms, atoms / plan.largest_volume, plan.reach) / 1e9
     glasses = f"{lanes} glasses, the first {what}" if lanes > 1 else f"{what}, seed {config.listed('seed')[0]}"
@@ -96,6 +96,12 @@ def _check_device(config: Config) -> None:
 
 def _check_glasses(config: Config) -> None:
     """Composition, potential, charge, memory, width and mesh of every glass."""
+    for _ in _planned(config):
+        pass
+
+
+def _planned(config: Config) -> Iterator["Planned"]:
+    """Every glass of the settings, checked as a run would check it."""
     from jaxglass.model.composition import common_size
     from jaxglass.recipe import plan_glass
 
@@ -103,4 +109,4 @@ def _check_glasses(config: Config) -> None:
     several = len(lithium) > 1 or len(config.listed("seed")) > 1
     n_atoms, share = int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))
     for lane in config.lanes(common_size(lithium, n_atoms, share) if several else n_atoms):
-        plan_glass(lane, shards=1)
+        yield plan_glass(lane, shards=1)

@@ -55,7 +55,8 @@ def run_stages(directory: RunDirectory, stages: Mapping[str, Callable[[], None]]
                 failed[stage] = error
                 continue
             directory.set_status(finished=sorted({*directory.status["finished"], stage}))
-        for stage, problem in failed.items():
+        if failed:
+            stage, problem = next(iter(failed.items()))
             directory.set_status(stage=stage)
             raise problem
         directory.set_status(state="done", stage=None)

@@ -88,7 +88,7 @@ def work_after_the_peak(found: Found) -> float:
     return float(np.trapezoid(stress[peak:], strain[peak:]) / np.trapezoid(stress, strain))
 
 
-def toughness_by_surface(found: Found) -> float | None:
+def toughness_by_surface(found: Found) -> float:
     """K_Ic (MPa m^0.5) with the work over one face of the surface that the fracture made, not over the ligament."""
     area, release = found.fracture["crack_area"], found.fracture["energy_release"]["value"]
     E, nu = (found.elastic[key]["value"] for key in ("young_modulus", "poisson_ratio"))

@@ -135,9 +135,8 @@ def _held_out(one: Mapping[str, Any]) -> str:
     place, target = next((k, t) for k, t in enumerate(one["refit"]["targets"]) if t["hold_out"])
     after, n4 = target["after"], one["common_seeds"][place]["n4_difference"]
     floors = after["R_D"]["value"] / after["noise_floor"]["R_D"]
-    density = (one["density_of_all"][place]["error_percent"] if "density_of_all" in one else after["density_error"])[
-        "value"
-    ]
+    of_all = one.get("density_of_all")
+    density = (of_all[place]["error_percent"] if of_all else after["density_error"])["value"]
     off, allowed = 100 * n4["value"], max(2.0, 200 * n4["error"])
     words = (
         f"R of D(r) {floors:.2f} times its floor (1.5: {_met(floors <= 1.5)}); "

@@ -122,7 +122,7 @@ def read_run(run_dir: Path) -> RunRecord:
     if results is None:
         raise InputDataError(f"{run_dir.name}: no results.json; run at least one stage before the report")
     config_file = run_dir / "config.yaml"
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
+    config = (yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.exists() else None) or {}
     used, potential = run_dir / "potential.yaml", config.get("potential") or {}
     if potential.get("file") and used.exists():  # its keys were used in place of the settings'
         config["potential"] = potential | yaml.safe_load(used.read_text(encoding="utf-8"))

@@ -40,6 +40,11 @@ class Reading:
     frames: str = ":"
     timestep: float | None = None
 
+    @property
+    def chosen(self) -> slice:
+        """`frames` as Python counts them."""
+        return slice(*(int(part) if part else None for part in self.frames.split(":")))
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -79,7 +84,7 @@ def read_snapshots(path: Path, reading: Reading | None = None, watch: Watch | No
     """The wanted frames one after another, never more than one in memory; otherwise as `read_trajectory`."""
     path, reading = Path(path), reading or Reading()
     read = _format(path)
-    wanted = _wanted(path, read, reading.frames)
+    wanted = _wanted(path, read, reading)
     first: Snapshot | None = None
     with TextFile(path) as text:
         for index, frame in enumerate(read(text, wanted)):
@@ -115,13 +120,12 @@ def _format(path: Path) -> Frames:
     raise InputDataError(f"{path}: neither extended XYZ nor a LAMMPS dump or data file; use one of these formats")
 
 
-def _wanted(path: Path, read: Frames, frames: str) -> range:
+def _wanted(path: Path, read: Frames, reading: Reading) -> range:
     """Numbers of the wanted frames; the file is counted first only where they are counted from its end."""
-    chosen = slice(*(int(part) if part else None for part in frames.split(":")))
-    if "-" in frames:
+    if "-" in reading.frames:
         with TextFile(path) as text:
-            return range(*chosen.indices(sum(1 for _ in read(text, range(0)))))
-    return range(*chosen.indices(sys.maxsize))
+            return range(*reading.chosen.indices(sum(1 for _ in read(text, range(0)))))
+    return range(*reading.chosen.indices(sys.maxsize))
 
 
 def _snapshot(frame: Frame, reading: Reading, where: str) -> Snapshot:
