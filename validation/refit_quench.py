@@ -1,15 +1,17 @@
 """Refit of quenched glasses, closed loop (C4, C5): the potential found again from S(Q) of glasses that it made.
 
     python -m validation.refit_quench               run or continue it in outputs/refit_quench, then keep it
-    python -m validation.refit_quench RUN [ESTIMATOR [RADIATION]] [key=value ...]
+    python -m validation.refit_quench RUN [ESTIMATOR [RADIATION]] [truth_seed=100] [key=value ...]
 
 The truth is the shipped potential with `TRUTH` changed; 8 glasses of each composition, quenched from seeds that the fit
-does not use, give S(Q), density and N4. `task=refit` starts from the shipped potential, is told 38, 40 and 45 mol % and
+does not use (from `truth_seed` on; another one, with another `seed=` of the fit, repeats the experiment), give S(Q),
+density and N4. `task=refit` starts from the shipped potential, is told 38, 40 and 45 mol % and
 never sees 42.5. In the end the fitted potential quenches glasses from the seeds of the truth, too: N4 is compared pair
 by pair, and the true one glasses from seeds that nobody used, as eight densities know their mean to 0.4 %. The
 radiation is neutron (of 7Li and 11B, as such samples are made) or xray, which hardly sees boron. Kept
-under the estimator (hybrid, or implicit, which is blind to N4) and the radiation in `validation/refit_quench.json`: the
-section `refit` of the results beside the truth. Estimators in one folder share the truth.
+under the estimator (hybrid, or implicit, which is blind to N4), the radiation and the seed of the truth in
+`validation/refit_quench.json`: the section `refit` of the results beside the truth. Estimators in one folder share the
+truth.
 """
 
 import json
@@ -44,7 +46,7 @@ LI2O, HELD_OUT = (
     (37.9, 40.3, 42.65, 44.9),
     42.65,
 )  # the nearest to 38, 40, 42.5 and 45 with one number of atoms near 650
-ATOMS, SEEDS, TRUE_SEEDS, AGAIN = 642, 8, range(100, 108), range(108, 116)
+ATOMS, SEEDS, TRUTH_SEED = 642, 8, 100
 TRUTH = {"A_BO": 0.05, "slope": 0.02, "V P-O": -0.10, "V O-O": 0.08}  # of the logarithms
 SCATTERERS = {"xray": {}, "neutron": {"Li": "Li-7", "B": "B-11"}}
 PROTOCOL = {"melt_ps": 3.0, "quench_rate": 450.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
@@ -89,8 +91,9 @@ class Glass:
     n4: np.ndarray
 
 
-def glasses(made: Path, potential: Path, seeds: Sequence[int] = TRUE_SEEDS) -> list[Glass]:
-    """Glasses of every composition under `potential` from `seeds`, in the folder `made`."""
+def glasses(made: Path, potential: Path, first: int) -> list[Glass]:
+    """Glasses of every composition under `potential` from `SEEDS` seeds, `first` and the next, in the folder `made`."""
+    seeds = range(first, first + SEEDS)
     command(
         *("task=ensemble", f"glass.li2o=[{','.join(map(str, LI2O))}]", f"seed=[{','.join(map(str, seeds))}]"),
         *(f"glass.n_atoms={ATOMS}", f"potential.file={potential}", "stages=[melt_quench,structure]"),
@@ -209,7 +212,8 @@ def _line(target: dict[str, Any], side: str, true: dict[str, Any]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Command line."""
     jax.config.update("jax_enable_x64", True)
-    changes = [a for a in arguments if "=" in a]
+    truth_seed = int(next((a.split("=")[1] for a in arguments if a.startswith("truth_seed=")), TRUTH_SEED))
+    changes = [a for a in arguments if "=" in a and not a.startswith("truth_seed=")]
     names = [a for a in arguments if "=" not in a]
     folder = Path(names[0] if names else "outputs/refit_quench").resolve()
     estimator = names[1] if len(names) > 1 else "hybrid"
@@ -217,7 +221,7 @@ def main(arguments: Sequence[str]) -> int:
     name = f"{estimator}_{radiation}"
     scatterers = ",".join(f"{element}:{isotope}" for element, isotope in SCATTERERS[radiation].items())
     folder.mkdir(parents=True, exist_ok=True)
-    truth = glasses(folder / "truth", truth_file(folder))
+    truth = glasses(folder / "truth", truth_file(folder), truth_seed)
     command(
         *("task=refit", f"refit.kind={radiation}", f"scattering.scatterers={{{scatterers}}}", "refit.quantity=S_q"),
         *(f"refit.targets={targets(folder, truth, radiation)}", f"glass.n_atoms={ATOMS}"),
@@ -228,14 +232,20 @@ def main(arguments: Sequence[str]) -> int:
         *changes,
         f"hydra.run.dir={folder / name}",
     )
-    fitted = glasses(folder / f"{name}-twins", folder / name / "potential.yaml")
-    again = glasses(folder / "truth-again", folder / "truth.yaml", AGAIN)
+    fitted = glasses(folder / f"{name}-twins", folder / name / "potential.yaml", truth_seed)
+    again = glasses(folder / "truth-again", folder / "truth.yaml", truth_seed + SEEDS)
     differences = np.concatenate([one.n4 - true.n4 for one, true in zip(fitted, truth, strict=True)])
     results = json.loads((folder / name / "results.json").read_text())["refit"]
     about = {
         "date": date.today().isoformat(),
         "versions": versions(),
-        "settings": {"atoms": ATOMS, "radiation": radiation, "protocol": PROTOCOL, "refit": REFIT | changed(changes)},
+        "settings": {
+            "atoms": ATOMS,
+            "radiation": radiation,
+            "truth_seed": truth_seed,
+            "protocol": PROTOCOL,
+            "refit": REFIT | changed(changes),
+        },
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
         "common_seeds": compared(fitted, truth),
         "n4_difference": asdict(mean_over_seeds(differences)),
@@ -244,7 +254,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     path = FOLDER / "refit_quench.json"
     every = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(every | {name: about}, indent=1) + "\n")
+    path.write_text(json.dumps(every | {f"{name}_{truth_seed}": about}, indent=1) + "\n")
     for target, true in zip(results["targets"], about["truth"]["glasses"], strict=True):
         for side in ("before", "after"):
             print(_line(target, side, true))

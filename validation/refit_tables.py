@@ -83,7 +83,7 @@ def requenched() -> str:
 def _requench(name: str, one: Mapping[str, Any]) -> str:
     settings, results = one["settings"], one["refit"]
     protocol, refit = settings["protocol"], settings["refit"]
-    estimator, radiation = name.split("_")
+    estimator, radiation, truth_seed = name.split("_")
     rows = []
     for target, true, common in zip(results["targets"], one["truth"]["glasses"], one["common_seeds"], strict=True):
         before, after = target["before"], target["after"]
@@ -118,7 +118,7 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
         [
             f"`{estimator}`, {'neutrons' if radiation == 'neutron' else 'X-rays'}, {one['date']}: "
             f"{settings['atoms']} atoms, {refit['seeds']} seeds of each composition, "
-            f"{protocol['quench_rate']:g} K/ps; cost of the rounds {costs}.",
+            f"{protocol['quench_rate']:g} K/ps, seeds of the truth from {truth_seed} on; cost of the rounds {costs}.",
             "",
             markdown_table(head, rows),
             "",
