@@ -424,6 +424,7 @@ def test_damaged_checkpoint_falls_back_and_says_so(tmp_path):
 def test_directory_of_another_run_names_what_differs(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.claim("aaaa", "glass: {li2o: 38}\nseed: 0\n")
+        directory.add_results(structure={})
         with pytest.raises(ConfigError) as error:
             directory.claim("bbbb", "glass: {li2o: 45}\nseed: 0\n")
     code, text = said(error)

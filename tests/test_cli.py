@@ -208,6 +208,7 @@ def test_evaluate(command, coulomb):
     found = json.loads(Path("here/results.json").read_text())["evaluate"]
     with RunDirectory(Path("study")) as study:
         study.claim("of a study", "seed: 1")
+        study.add_results(structure={})
     assert command("task=evaluate", "input=in.xyz", "hydra.run.dir=study")[0] == 2, "it holds another run"
     tolerance = 1e-8 if coulomb == "ewald" else 1e-3
     assert found["energy"]["value"] == pytest.approx(LI2O_ENERGY, abs=tolerance)

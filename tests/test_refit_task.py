@@ -22,7 +22,7 @@ from jaxglass.refit.basin import Shown, _bonded, changed_bonds
 from jaxglass.refit.cost import cost_and_noise
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.fit import at_rest_under, descend, model
-from jaxglass.refit.iteration import best_of, fresh_glasses, iteration_from, read_iterations
+from jaxglass.refit.iteration import best_of, continued, fresh_glasses, iteration_from, keep, read_iterations
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, check_reach, curves, make_view
 from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit
@@ -239,6 +239,19 @@ def test_an_interrupted_refit_continues_to_the_same_numbers(refitted, tmp_path):
         np.testing.assert_array_equal(a.z, b.z)
         assert a.cost == b.cost
         assert a.radius == pytest.approx(b.radius, nan_ok=True)
+
+
+def test_a_refit_continues_with_the_j_topo_it_knows(refitted, tmp_path):
+    _, done, _ = refitted
+    zero = np.zeros(2)
+    known = {"40": Shown(np.random.default_rng(0).normal(size=(2, 5)), np.array([0.1, -0.2]), zero, zero)}
+    keep(tmp_path, done[0], done[1].z, known)
+    z, topology = continued(tmp_path, read_iterations(tmp_path), 2)
+    np.testing.assert_array_equal(z, done[1].z)
+    for part, wanted in zip(topology["40"], known["40"], strict=True):
+        np.testing.assert_array_equal(part, wanted)
+    keep(tmp_path, done[1], None, known)
+    assert continued(tmp_path, read_iterations(tmp_path), 2)[0] is None, "it was the last"
 
 
 def test_a_profile_near_the_best_fit_is_the_interval_of_laplace(refitted):

@@ -359,9 +359,12 @@ def test_second_process_is_turned_away(tmp_path):
 def test_directory_of_another_run_is_refused(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.claim("aaaa", "x: 1\n")
-        directory.claim("aaaa", "x: 1\n")
+        directory.claim("bbbb", "x: 2\n")  # nothing was made with the first: a typo in a file of its settings
+        assert (tmp_path / "config.yaml").read_text() == "x: 2\n"
+        directory.add_results(structure={})
+        directory.claim("bbbb", "x: 2\n")
         with pytest.raises(ConfigError, match="another run"):
-            directory.claim("bbbb", "x: 2\n")
+            directory.claim("cccc", "x: 3\n")
 
 
 def test_results_refuse_numbers_that_are_not(tmp_path):

@@ -28,7 +28,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.scattering import differential_correlation
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.engine.plan import Plan, largest_reach, make_plan
@@ -42,6 +41,7 @@ from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, noth
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.observables import View, curves, make_view
 from jaxglass.refit.parameters import Parameter, moved, parameters
+from jaxglass.refit.results import r_chi
 from jaxglass.refit.setup import optimiser
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import information
@@ -110,9 +110,7 @@ class Loop:
 
     def misfit(self, a: np.ndarray, b: np.ndarray) -> float:
         """R of D(r) over 1-8 A."""
-        r = np.asarray(self.view.transforms.r)
-        inside = (r >= 1) & (r <= 8)
-        return float(np.sqrt(r_chi_squared(b[inside], a[inside])))
+        return r_chi(np.asarray(self.view.transforms.r), b, a)
 
     @cached_property
     def truth(self) -> Rest:

@@ -28,7 +28,6 @@ import jax.numpy as jnp
 import numpy as np
 import yaml
 
-from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.scattering import Scattering, analyse_scattering, scattering_pairs
 from jaxglass.analysis.scattering_settings import ScatteringSettings
 from jaxglass.manifest import versions
@@ -36,7 +35,7 @@ from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.parameters import moved, parameters
-from jaxglass.refit.results import CHI
+from jaxglass.refit.results import r_chi
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.study import read_trajectory
 from validation.verdict import Mean, mean_over_seeds
@@ -168,7 +167,7 @@ def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, 
     found = []
     for one, true in zip(fitted, truth, strict=True):
         R = {
-            f"R_{name}_{kind}": misfit(*(getattr(glass.curves[kind], name) for glass in (true, one)), curves.r)
+            f"R_{name}_{kind}": r_chi(curves.r, *(getattr(glass.curves[kind], name) for glass in (true, one)))
             for kind, curves in true.curves.items()
             for name in ("D", "T")
         }
@@ -191,12 +190,6 @@ def density_errors(
         off = Mean(100 * (fitted / true.value - 1), 100 * float(np.hypot(error, true.error)) / true.value)
         found.append({"li2o": one.li2o, "error_percent": asdict(off), "true": asdict(true)})
     return found
-
-
-def misfit(measured: np.ndarray, simulated: np.ndarray, r: np.ndarray) -> float:
-    """R_chi over 1-8 A."""
-    inside = (r >= CHI[0]) & (r <= CHI[1])
-    return float(np.sqrt(r_chi_squared(measured[inside], simulated[inside])))
 
 
 def _line(target: dict[str, Any], side: str, true: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ class Problem:
 
 
 def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
-    """All iterations, those already in the folder first. The best is the one of lowest cost among those kept."""
+    """All iterations, those already in the folder first. The result is the last one kept."""
     done = read_iterations(problem.folder)
     z, topology = continued(problem.folder, done, len(problem.moving))
     while z is not None and len(done) <= problem.outer_steps:

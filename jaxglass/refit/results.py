@@ -187,10 +187,15 @@ def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:
             D.append(np.asarray(differential_correlation(view.transforms, curve)))
         else:
             D.append(curve if target.quantity == "D_r" else curve - line)
-    inside = (r >= CHI[0]) & (r <= min(CHI[1], view.count * view.width))
     T = [d + line for d, line in zip(D, lines, strict=True)]
-    R_D, R_T = (float(np.sqrt(r_chi_squared(a[inside], b[inside]))) for a, b in (D, T))
+    R_D, R_T = (r_chi(r, a, b, view.count * view.width) for a, b in (D, T))
     return R_D, R_T
+
+
+def r_chi(r: np.ndarray, measured: np.ndarray, simulated: np.ndarray, end: float = CHI[1]) -> float:
+    """R_chi of two curves on the grid `r` (A) over `CHI`, or up to `end` where that is nearer."""
+    inside = (r >= CHI[0]) & (r <= min(CHI[1], end))
+    return float(np.sqrt(r_chi_squared(measured[inside], simulated[inside])))
 
 
 def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dict[str, Any]]:

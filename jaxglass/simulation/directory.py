@@ -15,6 +15,7 @@ from jaxglass.simulation.files import read_json, sync_directory, write_atomic, w
 
 LEAST_FREE = 20_000_000  # bytes: two checkpoints and a segment of some thousand atoms
 MOST_NAMED = 5  # settings in a message
+BOOKKEEPING = {".lock", "config.yaml", "status.json", "manifest.json", "potential.yaml"}  # no result is among them
 
 
 def leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -94,10 +95,11 @@ class RunDirectory:
     def claim(self, config_hash: str, config_yaml: str, section: str = "") -> None:
         """Tie the directory to one configuration; `ConfigError` when it already holds another run.
 
-        A `section` of results.json that takes a moment is made anew with other settings where the directory has it.
+        A run that ended before it made anything (a typo in a file of its settings) holds nothing. A `section` of
+        results.json that takes a moment is made anew with other settings where the directory has it.
         """
         held = self.status.get("config_hash")
-        if held not in (None, config_hash) and section not in self.results():
+        if held not in (None, config_hash) and section not in self.results() and self._holds_anything():
             raise ConfigError(
                 f"hydra.run.dir={self.path} holds another run (settings {held}, now {config_hash}; "
                 f"{self._differing(config_yaml)}); choose another directory"
@@ -105,6 +107,9 @@ class RunDirectory:
         if held != config_hash:
             write_atomic(self.path / "config.yaml", config_yaml.encode())
         self.set_status(config_hash=config_hash)
+
+    def _holds_anything(self) -> bool:
+        return any(path.is_file() and path.name not in BOOKKEEPING for path in self.path.rglob("*"))
 
     def _differing(self, config_yaml: str) -> str:
         """The settings that differ from those of this directory, in words."""
