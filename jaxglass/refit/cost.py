@@ -61,9 +61,13 @@ def jackknife(left_out: Sequence[float]) -> float:
 
 
 def with_noise(targets: Sequence[Target], samples: Sequence[Sample], done: Sequence[Iteration]) -> tuple[Target, ...]:
-    """The `targets`, whose sigma holds the noise of the mean over the glasses of the first ensemble."""
+    """The `targets`, whose errors hold the noise of the means over the glasses of the first ensemble."""
     first = done[0].fresh if done else fresh_glasses(samples, targets)
     return tuple(
-        replace(target, sigma=np.hypot(target.sigma, np.nan_to_num(np.asarray(fresh.error.curve))))
+        replace(
+            target,
+            sigma=np.hypot(target.sigma, np.nan_to_num(np.asarray(fresh.error.curve))),
+            density_sd=float(np.hypot(target.density_sd, np.nan_to_num(fresh.error.ln_density))),
+        )
         for target, fresh in zip(targets, first, strict=True)
     )

@@ -141,11 +141,14 @@ def descend(
     watch: Callable[[Progress], Any] = lambda progress: None,
     state: Any = None,
 ) -> tuple[Model, list[Group], Any]:
-    """At most `steps` steps from `z_0`, where the groups are at rest."""
+    """At most `steps` steps from `z_0`, where the groups are at rest; within a trust region as many more as it takes
+    until one is accepted or the region is too small for any."""
     groups, here = list(groups), model(moving, groups, z_0, z_0)
     state = optimiser.init(jnp.asarray(z_0)) if state is None else state
     watch(Progress(0, here.z, here.cost, True, radius_of(state), here.values, *_of_glasses(groups)))
-    for k in range(1, steps + 1):
+    k, went = 0, False
+    while k < steps or (not went and isinstance(state, TrustRegion)):
+        k += 1
         slope = here.jacobian.T @ here.residual
         step, after = optimiser.update(
             jnp.asarray(slope), state, jnp.asarray(here.z), jacobian=here.jacobian, residual=here.residual
@@ -163,7 +166,7 @@ def descend(
         state = resized(after, fall, float(np.linalg.norm(step))) if guarded else after
         accepted = bool(fall > 0 or (not guarded and np.isfinite(fall)))
         if accepted:
-            groups, here = tried, there
+            groups, here, went = tried, there, True
         watch(Progress(k, z, there.cost, accepted, radius_of(state), there.values, *_of_glasses(tried)))
         if guarded and radius_of(state) < 1e-5:
             break

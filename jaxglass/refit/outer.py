@@ -102,8 +102,11 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             z = _refused(problem, done, iteration, best, topology)
             continue
         if problem.estimator != "implicit" and (not topology or number % problem.topology_every == 0):
-            topology = answers(problem, groups, z, number, watch)
-            groups = [replace(group, topology=topology[group.target.name]) for group in groups]
+            try:
+                topology = answers(problem, groups, z, number, watch)
+                groups = [replace(group, topology=topology[group.target.name]) for group in groups]
+            except NumericalError as error:
+                watch(f"topology: not asked, what is known of it is kept; {error}")
         state = problem.optimiser.init(jnp.asarray(z))
         if np.isfinite(radius) and isinstance(state, TrustRegion):
             state = state._replace(radius=jnp.asarray(radius))
@@ -115,7 +118,14 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
 
         found, _, state = descend(problem.moving, groups, z, problem.optimiser, problem.inner_steps, step, state)
         iteration = replace(iteration, radius=radius_of(state), promise=steps[0].cost - found.cost)
-        z = None if np.array_equal(found.z, z) or _settled([*done, iteration]) else found.z
+        if np.array_equal(found.z, z):
+            watch("ended: no step from here lowers the cost")
+            z = None
+        elif _settled([*done, iteration]):
+            watch("ended: the steps of two rounds promised less than the noise of their costs")
+            z = None
+        else:
+            z = found.z
         done.append(keep(problem.folder, iteration, z, topology))
     return done
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxglass.analysis.bonds import find_bonds
 from jaxglass.analysis.coordination import coordination_numbers, share_of
 from jaxglass.engine.plan import Plan
-from jaxglass.errors import NumericalError
+from jaxglass.errors import JaxglassError, NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.model.trajectory import Trajectory
@@ -76,16 +76,22 @@ class Quench:
                 directory = stack.enter_context(RunDirectory(folder / f"{k:03d}-{start.target}-seed{start.seed}"))
                 lanes.append(Lane(directory, self.stages, start.system, potential, self.plan, start.seed))
             run_lanes(lanes)
-            samples = [self._sample(k, starts[k], lane) for k, lane in enumerate(lanes) if lane.error is None]
+            samples, reasons = [], []
+            for k, (start, lane) in enumerate(zip(starts, lanes, strict=True)):
+                try:
+                    samples.append(self._sample(k, start, lane))
+                except JaxglassError as error:
+                    reasons.append(str(error))
         for name in {start.target for start in starts}:
             wanted = sum(start.target == name for start in starts)
             left = sum(sample.start.target == name for sample in samples)
             if left < min(wanted, FEWEST):
-                reason = next(str(lane.error) for lane in lanes if lane.error)
-                raise NumericalError(f"refit: {wanted - left} of {wanted} glasses of {name} failed; {reason}")
+                raise NumericalError(f"refit: {wanted - left} of {wanted} glasses of {name} failed; {reasons[0]}")
         return samples
 
     def _sample(self, number: int, start: Start, lane: Lane) -> Sample:
+        if lane.error is not None:
+            raise lane.error
         done = lane.finished()
         system = jax.tree.map(jnp.asarray, done.system)
         shown = over_frames(self.views[start.target], self.quantity, system, done.trajectory)
