@@ -67,11 +67,18 @@ def _check_input(config: Config) -> None:
 
 
 def _check_refit(config: Config) -> None:
-    """The section `refit` and the measured curves that it names."""
+    """The section `refit`, the measured curves that it names, and whether its parameters move anything."""
+    from jaxglass.catalogue import scattering_settings
+    from jaxglass.parameters import with_file
+    from jaxglass.refit.measured import conventions
     from jaxglass.refit.settings import refit_settings
+    from jaxglass.refit.setup import check_parameters, elements_of
 
     li2o, share = float(config.listed("glass.li2o")[0]), float(config.get("glass.b2o3_share"))
-    refit_settings(config.get("refit"), li2o, share, config.get("input"))
+    settings = refit_settings(config.get("refit"), li2o, share, config.get("input"))
+    for target in settings.targets:
+        conventions(scattering_settings(config), settings.radiation, target.curve)
+        check_parameters(settings.moving, elements_of(config, target.li2o), with_file(config.get("potential")))
 
 
 def _check_protocols(config: Config) -> None:

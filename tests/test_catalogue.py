@@ -313,6 +313,44 @@ def test_measured_curves(command, number, lines, words):
     assert len(err.strip().splitlines()) == 1
 
 
+def curve_lines(x: np.ndarray, y: np.ndarray) -> list[str]:
+    return [f"{a:.3f} {b:.6f}" for a, b in zip(x, y, strict=True)]
+
+
+Q, R = np.arange(0.5, 20, 0.05), np.arange(0.5, 12, 0.02)
+PEAKS, LINE = np.sin(3 * Q) * np.exp(-Q / 5), 4 * np.pi * 0.07 * R
+MISTAKEN = [
+    ("S_q", Q, PEAKS, "is it S - 1 or Q(S - 1)? Make it S"),
+    ("S_q", Q, 40 + PEAKS, "tends to 40.00 at large Q, not to 1 as S(Q) does"),
+    ("S_q", 10 * Q, 1 + PEAKS, "is it in 1/nm? Set the unit to nm"),
+    ("S_q", Q + 7, 1 + PEAKS, "S(Q) begins at 7.5 1/A"),
+    ("S_q", Q / 5, 1 + PEAKS, "too little for a fit"),
+]
+
+
+@item(23)
+@pytest.mark.parametrize(("quantity", "x", "y", "words"), MISTAKEN)
+def test_curves_of_another_kind_or_unit_are_no_targets(command, quantity, x, y, words):
+    Path("curve.txt").write_text("\n".join(curve_lines(x, y)))
+    given = ("target=curve.txt", "kind=xray", f"quantity={quantity}", "density=2.3")
+    code, _, err = command("task=validate_config", *(f"refit.{setting}" for setting in given))
+    assert code == CONFIG
+    assert words in err
+
+
+def test_parameters_that_move_nothing_are_told_before_a_run(command):
+    Path("curve.txt").write_text("\n".join(curve_lines(Q, 1 + PEAKS)))
+    given = ("target=curve.txt", "kind=xray", "quantity=S_q", "density=2.3")
+    settings = [f"refit.{setting}" for setting in given]
+    assert command("task=validate_config", *settings)[0] == 0
+    code, _, err = command("task=validate_config", *settings, 'refit.parameters=["V Si-O"]')
+    assert code == CONFIG
+    assert "'V Si-O' moves Si-O, which a glass of Li, B, P, O does not have" in err
+    code, _, err = command("task=validate_config", *settings, "refit.estimator=ensemble", "refit.bulk_modulus=60")
+    assert code == CONFIG
+    assert "hold no moduli" in err
+
+
 @item(*(case[0] for case in CURVES))
 @pytest.mark.parametrize(("number", "lines", "words"), CURVES)
 def test_targets_of_a_refit(command, number, lines, words):

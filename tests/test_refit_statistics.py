@@ -1,5 +1,7 @@
 """The parts of a refit that need no atoms: steps, weights, regression, information, the distance from a target."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from systems import relative, stored_glass, within
 from jaxglass.analysis.measured_curve import MeasuredCurve
 from jaxglass.analysis.scattering import analyse_scattering, scattering_pairs
 from jaxglass.analysis.scattering_settings import ScatteringSettings
-from jaxglass.errors import ConfigError, NumericalError
+from jaxglass.errors import ConfigError, InputDataError, NumericalError
 from jaxglass.model.system import make_system
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings
@@ -17,7 +19,7 @@ from jaxglass.refit.basin import Shown
 from jaxglass.refit.cost import jackknife
 from jaxglass.refit.iteration import Iteration, best_of, last_kept
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
-from jaxglass.refit.measured import make_target, tapered
+from jaxglass.refit.measured import grid, make_target, tapered
 from jaxglass.refit.observables import curves, make_view
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
@@ -238,6 +240,9 @@ def test_a_measured_curve_in_r_is_what_the_view_of_the_same_glass_shows(quantity
     )
     curve = MeasuredCurve(quantity, r, measured, None, "glass.txt")
     target = MeasuredTarget("glass", curve, 40.0, float(system.density), None, None, False)
+    other = {"D_r": "T_r", "T_r": "D_r"}[quantity]
+    with pytest.raises(InputDataError, match=r"times 4 pi rho r"):
+        make_target(replace(target, curve=replace(curve, quantity=other)), seen, symbols, 0.01, 0.005, "lorch")
     found = make_target(target, seen, symbols, 0.01, 0.005, "lorch").y
     untouched = make_target(target, seen, symbols, 0.01, 0.005, None).y
     within("beside the view, of what no taper leaves", relative(found, wanted) / relative(untouched, wanted), 0.1)
@@ -281,3 +286,12 @@ def test_tangents_of_a_damped_run_are_differences_with_the_noise_kept():
     assert dropped == 0.5
     np.testing.assert_array_equal(calm.jacobian, found.tangent)
     assert without_bursts([found._replace(growth=np.array([BURST + 1]))])[1] == 1.0
+
+
+def test_a_curve_that_ends_within_the_range_of_the_fit_is_refused():
+    r = np.arange(50, 1200, 2) / 100
+    settings = ScatteringSettings()
+    assert len(grid(settings, MeasuredCurve("D_r", r, 0 * r, None, "D.txt"), 8.7)) == 351
+    for part in (r[r > 3], r[r < 5]):
+        with pytest.raises(InputDataError, match=r"of the 1-8 A that are fitted; narrow them"):
+            grid(settings, MeasuredCurve("D_r", part, 0 * part, None, "D.txt"), 8.7)

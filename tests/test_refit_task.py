@@ -21,14 +21,15 @@ from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.basin import Shown, _bonded, changed_bonds
 from jaxglass.refit.cost import cost_and_noise
 from jaxglass.refit.export import potential_file
-from jaxglass.refit.fit import at_rest_under, descend, model
+from jaxglass.refit.fit import at_rest_under, descend, model, sharp
 from jaxglass.refit.iteration import best_of, continued, fresh_glasses, iteration_from, keep, read_iterations
 from jaxglass.refit.least_squares import levenberg_marquardt
+from jaxglass.refit.misfit import misfits
 from jaxglass.refit.observables import View, check_reach, curves, make_view
 from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit
 from jaxglass.refit.parameters import check_splice, moved, parameters
 from jaxglass.refit.profile import profile
-from jaxglass.refit.results import misfits, noise_floor
+from jaxglass.refit.results import noise_floor
 from jaxglass.refit.sampling import Sample, Start, jittered
 from jaxglass.refit.setup import optimiser
 from jaxglass.refit.target import Target
@@ -218,6 +219,22 @@ def test_j_topo_is_what_quenches_answer_beyond_the_exact_derivative(refitted):
     within("of the answer to V of P-O", np.abs(found.curve[1].mean() / 0.02), 0.1)
 
 
+def test_a_refit_goes_on_where_the_quenches_for_j_topo_fail(tmp_path):
+    problem = replace(make_problem(tmp_path, 1), estimator="hybrid", topology_quenches=2)
+    said = []
+
+    class Fails(AtRest):
+        def __call__(self, starts, potentials, folder):
+            if folder.name.endswith("jittered"):
+                raise NumericalError("two glasses of 40 failed")
+            return super().__call__(starts, potentials, folder)
+
+    done = refit(replace(problem, quench=Fails(problem.quench.plan, problem.quench.views)), said.append)
+    assert [one.kept for one in done] == [True, True]
+    assert done[1].cost < 0.1 * done[0].cost
+    assert any("two glasses of 40 failed" in line for line in said)
+
+
 def test_j_topo_of_quenches_that_rest_is_nothing(refitted):
     """Quenches that only come to rest have no topology beyond the exact derivatives: what is left is noise, shrunk."""
     problem, _, _ = refitted
@@ -263,6 +280,18 @@ def test_a_profile_near_the_best_fit_is_the_interval_of_laplace(refitted):
     found = profile(MOVING, groups, here, information(MOVING, here.jacobian), 1)
     within("below, of Laplace's", abs(found.below / found.laplace - 1), 0.1)
     within("above, of Laplace's", abs(found.above / found.laplace - 1), 0.1)
+
+
+def test_the_scale_of_all_energies_is_what_the_data_cannot_see(refitted):
+    """U7 in the report: V and C by t, charges by t/2 change neither S(Q) nor the density."""
+    names = [f"{kind} {pair}" for kind in "VC" for pair in ("P-O", "B-O", "O-O")] + ["V Li-O", "charges"]
+    moving = parameters(names)
+    problem, z = replace(refitted[0], moving=moving), np.zeros(len(names))
+    groups = grouped(problem, quenched(problem, problem.starts, z, "null"), problem.targets, z)
+    known = information(moving, model(moving, sharp(groups), z, z).jacobian)
+    [null] = known.null()
+    logs = known.modes[null] * np.array([p.sd for p in moving])
+    within("of the charges", np.abs(logs / logs[0] - np.array([1.0] * 7 + [0.5])).max(), 1e-3)
 
 
 def test_bonds_that_break_or_form_are_counted(refitted):

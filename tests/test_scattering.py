@@ -467,9 +467,9 @@ def test_curves_are_read_in_their_units_with_any_separator(tmp_path):
     np.testing.assert_allclose(nm.x, r, rtol=1e-9)
     np.testing.assert_allclose(nm.y, np.sin(r), rtol=1e-8)
     np.testing.assert_allclose(nm.error, 0.1)
-    S = read_curve(written(tmp_path / "a", 10 * r, np.sin(r)), "S_q", "nm")
+    S = read_curve(written(tmp_path / "a", 10 * r, 1 + 0.1 * np.sin(r)), "S_q", "nm")
     np.testing.assert_allclose(S.x, r, rtol=1e-9)
-    np.testing.assert_allclose(S.y, np.sin(r), rtol=1e-8)
+    np.testing.assert_allclose(S.y, 1 + 0.1 * np.sin(r), rtol=1e-8)
     assert S.error is None
 
 

@@ -37,11 +37,11 @@ from jaxglass.model.potential import Potential
 from jaxglass.model.system import System, make_system
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.basin import Basin
-from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, nothing
+from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, model, nothing, sharp
 from jaxglass.refit.least_squares import levenberg_marquardt
+from jaxglass.refit.misfit import r_chi
 from jaxglass.refit.observables import View, curves, make_view
 from jaxglass.refit.parameters import Parameter, moved, parameters
-from jaxglass.refit.results import r_chi
 from jaxglass.refit.setup import optimiser
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import information
@@ -290,13 +290,14 @@ def charges() -> dict[str, Any]:
     found = {}
     for name, bulk in (("with K", True), ("without K", False)):
         group = problem(loop, loop.at(loop.origin, here), bulk=bulk)
-        end, _, _ = descend(loop.moving, [group], here, levenberg_marquardt(0.5), STEPS["lm"], watch)
-        known = information(loop.moving, end.jacobian)
+        end, groups, _ = descend(loop.moving, [group], here, levenberg_marquardt(0.5), STEPS["lm"], watch)
+        known = information(loop.moving, model(loop.moving, sharp(groups), end.z, here).jacobian)
         found[name] = {
             "ln_q_off": float((end.z - loop.true)[-1] * CHARGES_SD),
             "error": float(known.errors[-1]),
             "prior": CHARGES_SD,
             "unknown_modes": [known.name(m) for m in known.unknown()],
+            "null_modes": [known.name(m) for m in known.null()],
             "eigenvalues": known.eigenvalues.tolist(),
         }
         print(f"  {name}: {found[name]}", flush=True)
@@ -308,7 +309,7 @@ def noise_ladder() -> list[dict[str, Any]]:
     each other, over their errors, and how many of the 90 % intervals of the parameters hold the truth.
 
     The middle of the priors lies off the truth as the priors say. A fit starts at the truth, from where noise and
-    priors lead it away.
+    priors lead it away: this is about the intervals round a fit that has converged, not about finding it (C1).
     """
     loop, rows = make_loop(), []
     plain = problem(loop, loop.truth)

@@ -34,8 +34,8 @@ from jaxglass.manifest import versions
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.export import potential_file
+from jaxglass.refit.misfit import r_chi
 from jaxglass.refit.parameters import moved, parameters
-from jaxglass.refit.results import r_chi
 from jaxglass.simulation.directory import RunDirectory
 from jaxglass.study import read_trajectory
 from validation.verdict import Mean, mean_over_seeds

@@ -16,6 +16,8 @@ from jaxglass.errors import ConfigError, InputDataError
 QUANTITIES = {"S_q": (-1, 0), "D_r": (1, -2), "T_r": (1, -2)}
 LENGTHS = {"Angstrom": 1.0, "nm": 10.0}  # A
 FEWEST = 20  # points of a curve
+UNITY = 0.3  # how far the last quarter of S(Q) may be from 1, in the mean
+LARGEST_Q = 60.0  # 1/A
 COMMENT = ("#", "!", "%")
 
 
@@ -54,6 +56,8 @@ def read_curve(path: str | Path, quantity: str, length: str = "Angstrom") -> Mea
         raise InputDataError(f"{path}: {len(rows)} points are too few for a curve; at least {FEWEST}")
     columns = np.array(rows).T
     _check_columns(columns, numbers, path)
+    if quantity == "S_q":
+        _check_structure_factor(columns[0] / LENGTHS[length], columns[1], path)
     x_power, y_power = QUANTITIES[quantity]
     unit = LENGTHS[length]
     error = columns[2] * unit**y_power if len(columns) == 3 else None
@@ -88,6 +92,18 @@ def _row(text: str, columns: int | None, where: str) -> list[float]:
     if not np.isfinite(row).all():
         raise InputDataError(f"{where}: '{text[:40]}' holds a value that is not finite")
     return row
+
+
+def _check_structure_factor(Q: np.ndarray, S: np.ndarray, path: Path) -> None:
+    """S(Q) tends to 1 at Q (1/A) that an experiment reaches: what does not is another function or another unit."""
+    end = float(np.mean(S[-(len(S) // 4) :]))
+    if abs(end - 1) > UNITY:
+        kin = ": is it S - 1 or Q(S - 1)? Make it S" if abs(end) < UNITY else ""
+        raise InputDataError(f"{path}: tends to {end:.2f} at large Q, not to 1 as S(Q) does{kin}")
+    if Q[-1] > LARGEST_Q:
+        raise InputDataError(
+            f"{path}: Q reaches {Q[-1]:g} 1/A, farther than experiments do; is it in 1/nm? Set the unit to nm"
+        )
 
 
 def _check_columns(columns: np.ndarray, numbers: list[int], path: Path) -> None:

@@ -30,6 +30,7 @@ from jaxglass.response.zero_pressure import settle
 
 REST_FORCE = 1e-5  # eV/A, left in a glass at rest; where a pair leaves the Coulomb sum forces jump by 1e-6
 RESIDUAL = 1e-4  # of derivatives: a step needs no better ones, and each costs half as much
+SHARP = 1e-8  # of derivatives that tell a direction without any effect from one with a small one
 WORTH = 1e-3  # of 1/2 |r|^2: a step that promises less is not tried
 
 
@@ -86,6 +87,14 @@ def nothing(points: int, parameters: int | None = None) -> Shown:
 def at_rest_for_steps(plan: Plan, potential: Potential, system: System) -> Rest:
     """`system` at rest as well as the steps of a fit need it, and its derivatives likewise."""
     return replace(settle(plan, potential, system, REST_FORCE), residual=RESIDUAL)
+
+
+def sharp(groups: Sequence[Group]) -> list[Group]:
+    """The same glasses with derivatives that are exact enough to say what the data cannot see."""
+    return [
+        replace(group, basins=tuple(basin.at(replace(basin.rest, residual=SHARP)) for basin in group.basins))
+        for group in groups
+    ]
 
 
 def at_rest_under(moving: Sequence[Parameter], groups: Sequence[Group], z: np.ndarray) -> list[Group]:

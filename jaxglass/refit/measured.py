@@ -21,6 +21,9 @@ from jaxglass.refit.settings import MeasuredTarget
 from jaxglass.refit.target import Target
 
 FEWEST = 50  # points of a curve that is fitted
+MISSING = 0.2  # A at either end of the range
+LARGEST_START = 2.0  # 1/A
+STRAIGHT = 0.3  # of 4 pi rho r: how far the far end of T(r) or D(r) may be from where it tends to, in the mean
 RELATIVE = 5.0  # the settings' sigma is for S(Q); D and T, in 1/A^2, are about so many times as large
 
 
@@ -28,6 +31,11 @@ def conventions(settings: ScatteringSettings, radiation: str, curve: MeasuredCur
     """The settings with the radiation and, for S(Q), the range of Q of a measurement. `InputDataError` if too short."""
     if curve.quantity != "S_q":
         return replace(settings, radiation=radiation)
+    if curve.x[0] > LARGEST_START:
+        raise InputDataError(
+            f"{curve.source}: S(Q) begins at {curve.x[0]:g} 1/A; the first peak, which says most of the order beyond "
+            f"the nearest atoms, lies below {LARGEST_START:g} 1/A"
+        )
     low, high = max(float(curve.x[0]), 0.05), min(float(curve.x[-1]), 1 / settings.g_width)
     low, high = max(low, settings.q_min), min(high, settings.q_max)
     if high - low < 5:
@@ -36,12 +44,21 @@ def conventions(settings: ScatteringSettings, radiation: str, curve: MeasuredCur
 
 
 def grid(settings: ScatteringSettings, curve: MeasuredCurve, end: float) -> np.ndarray | None:
-    """Points of r (A) where D(r) or T(r) is compared: those of the curve in the range of R_chi, before `end` (A)."""
+    """Points of r (A) where D(r) or T(r) is compared: those of the curve in the range of R_chi, before `end` (A).
+
+    `InputDataError` where they are few or do not reach from one end to the other.
+    """
     if curve.quantity == "S_q":
         return None
-    r = curve.x[(curve.x >= settings.chi_min) & (curve.x <= min(settings.chi_max, end))]
+    low, high = settings.chi_min, min(settings.chi_max, end)
+    r = curve.x[(curve.x >= low) & (curve.x <= high)]
     if len(r) < FEWEST:
         raise InputDataError(f"{curve.source}: {len(r)} points in the range of the fit; at least {FEWEST}")
+    if r[0] > low + MISSING or r[-1] < high - MISSING:
+        raise InputDataError(
+            f"{curve.source}: covers {r[0]:g}-{r[-1]:g} A of the {low:g}-{high:g} A that are fitted; "
+            "narrow them with scattering.chi_min and chi_max"
+        )
     return r
 
 
@@ -61,6 +78,7 @@ def make_target(
     else:
         x, resolution = np.asarray(transforms.r), np.pi / float(transforms.Q[-1])
         y, sigma = np.interp(x, curve.x, curve.y), RELATIVE * sigma
+        _check_end(curve, density)
         line = 4 * np.pi * density * x if curve.quantity == "T_r" else 0.0
         y = line + (y - line) * (np.sinc(x / end) if window == "lorch" else 1.0)
     error = 0.0 if curve.error is None else np.interp(x, curve.x, curve.error)
@@ -78,6 +96,18 @@ def make_target(
         shear=measured.shear,
         hold_out=measured.hold_out,
     )
+
+
+def _check_end(curve: MeasuredCurve, density: float) -> None:
+    """`InputDataError` where the last quarter of T(r) is not about 4 pi rho r, or that of D(r) not about zero."""
+    r, y = (values[-(len(curve.x) // 4) :] for values in (curve.x, curve.y))
+    found = float(np.mean(y) / np.mean(4 * np.pi * density * r))
+    wanted = 1.0 if curve.quantity == "T_r" else 0.0
+    if abs(found - wanted) > STRAIGHT:
+        raise InputDataError(
+            f"{curve.source}: the end of {curve.quantity} is {found:.2f} times 4 pi rho r, not {wanted:g}; is it D(r) "
+            "or T(r), as refit.quantity says, in 1/A^2, and the density that of this glass?"
+        )
 
 
 def tapered(Q: np.ndarray, S: np.ndarray, end: float, window: str = "lorch") -> np.ndarray:

@@ -19,14 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import ConfigError, NumericalError
 from jaxglass.refit.basin import Basin, Shown, mean_shown
 from jaxglass.refit.cost import cost_and_noise, moduli_cost, with_noise
 from jaxglass.refit.fit import Group, Progress, at_rest_for_steps, descend, model, nothing, radius_of
-from jaxglass.refit.iteration import Fresh, Iteration, best_of, continued, fresh_glasses, keep, read_iterations
+from jaxglass.refit.iteration import Iteration, best_of, continued, fresh_glasses, keep, read_iterations
 from jaxglass.refit.least_squares import TrustRegion
+from jaxglass.refit.misfit import density_error, misfits
 from jaxglass.refit.observables import View
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.sampling import Quench, Sample, Start, jittered
@@ -244,20 +244,11 @@ def answers(
 def _line(iteration: Iteration, problem: Problem) -> str:
     verdict = "kept" if iteration.kept else "refused"
     shares = ", ".join(
-        f"{one.target} R {_misfit(target, one):.1f} %, density {_density_error(target, one):+.2f} %"
+        f"{one.target} R of D(r) {100 * misfits(problem.view(target), target, one.shown)[0]:.1f} %, "
+        f"density {density_error(target, one.shown):+.2f} %"
         for one, target in zip(iteration.fresh, problem.targets, strict=True)
     )
     return f"iteration {iteration.number}: cost {iteration.cost:.4g} +- {iteration.noise:.2g}, {verdict}; {shares}"
-
-
-def _misfit(target: Target, fresh: Fresh) -> float:
-    """R_chi of the curve in %."""
-    return 100 * float(np.sqrt(r_chi_squared(target.y, np.asarray(fresh.shown.curve))))
-
-
-def _density_error(target: Target, fresh: Fresh) -> float:
-    """In %."""
-    return 100 * float(np.exp(fresh.shown.ln_density) / target.density - 1)
 
 
 def _inner(progress: Progress) -> str:

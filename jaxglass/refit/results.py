@@ -6,24 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from jaxglass.analysis.agreement import r_chi_squared
 from jaxglass.analysis.results.entries import finite, measurement_entry
-from jaxglass.analysis.scattering import differential_correlation
 from jaxglass.analysis.statistics import Measurement
-from jaxglass.refit.basin import Basin, Shown
+from jaxglass.refit.basin import Basin
 from jaxglass.refit.cost import with_noise
-from jaxglass.refit.fit import Group, model
+from jaxglass.refit.fit import Group, model, sharp
 from jaxglass.refit.iteration import Fresh, Iteration, continued, error_of_mean, fresh_glasses
+from jaxglass.refit.misfit import CHI, density_error, misfits
 from jaxglass.refit.observables import View
 from jaxglass.refit.outer import Problem, grouped, quenched
 from jaxglass.refit.profile import Profile, profile
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.setup import Prepared
 from jaxglass.refit.target import Target
-from jaxglass.refit.uncertainty import Information, information
+from jaxglass.refit.uncertainty import NULL, Information, information
 from jaxglass.response.stiffness import followers, relaxed_moduli
 
-CHI = (1.0, 8.0)  # A
 MODULI = {"bulk_modulus": "GPa", "shear_modulus": "GPa", "young_modulus": "GPa", "poisson_ratio": "1"}
 SEEDS_ERROR = "standard error over fresh glasses of different seeds"
 
@@ -36,7 +34,7 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
     topology = {} if problem.estimator == "ensemble" else continued(problem.folder, done, len(problem.moving))[1]
     groups = {number: grouped(problem, samples[number], targets, done[number].z, topology) for number in samples}
     fitted = [replace(group, exact=True) for group in groups[last.number] if not group.target.hold_out]
-    here = model(problem.moving, fitted, last.z, last.z)
+    here = model(problem.moving, sharp(fitted), last.z, last.z)
     known = information(problem.moving, here.jacobian)
     least_known = range(len(problem.moving))[::-1][: prepared.settings.profiles]
     profiles = [profile(problem.moving, fitted, here, known, mode) for mode in least_known]
@@ -48,15 +46,16 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
             "eigenvalues": known.eigenvalues.tolist(),
             "modes": [known.name(m) for m in range(len(known.eigenvalues))],
             "effective_parameters": known.effective,
+            "directions": known.modes.tolist(),
             "unknown_modes": [known.name(m) for m in known.unknown()],
-            "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior",
+            "null_modes": [known.name(m) for m in known.null()],
+            "covariance": known.covariance.tolist(),
+            "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior, below "
+            f"{NULL:g} nothing; directions and covariance in z, widths of the priors",
         },
         "profiles": [_profile(known, one) for one in profiles],
         "density_trend": _density_trends(targets, sides),
-        "iterations": [
-            {"number": i.number, "cost": finite(i.cost), "noise": i.noise, "kept": i.kept, "z": i.z.tolist()}
-            for i in done
-        ],
+        "iterations": [_iteration(problem, targets, one) for one in done],
         "result": last.number,
         "scale": {
             "atoms": len(problem.starts[0].system.species),
@@ -64,9 +63,20 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
             "quench_rate_K_per_ps": _rate(problem),
             "estimator": problem.estimator,
             "cutoff": "c2 switch",
-            "R_chi": f"over {CHI[0]:g}-{CHI[1]:g} A, both curves {_taper(problem, targets[0])}",
+            "R_chi": f"over {_range(problem, targets[0])} A, both curves {_taper(problem, targets[0])}",
         },
     }
+
+
+def _iteration(problem: Problem, targets: Sequence[Target], one: Iteration) -> dict[str, Any]:
+    """A round: its cost, and R and density of its fresh glasses."""
+    shown = [
+        {"name": target.name, "R_D": R_D, "R_T": R_T, "density_error_percent": density_error(target, fresh.shown)}
+        for target, fresh in zip(targets, one.fresh, strict=False)  # none where a round made no glasses
+        for R_D, R_T in [misfits(problem.view(target), target, fresh.shown)]
+    ]
+    numbers = {"number": one.number, "cost": finite(one.cost), "noise": one.noise, "kept": one.kept}
+    return numbers | {"z": one.z.tolist(), "targets": shown}
 
 
 def _profile(known: Information, found: Profile) -> dict[str, Any]:
@@ -156,6 +166,14 @@ def _spread(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
+def _range(problem: Problem, target: Target) -> str:
+    """Of r, that R_chi is taken over: `CHI`, or what there is of it."""
+    view = problem.view(target)
+    r = np.asarray(view.transforms.r)
+    low, high = max(CHI[0], float(r[0])), min(CHI[1], float(r[-1]), view.count * view.width)
+    return f"{low:.3g}-{high:.3g}"
+
+
 def _taper(problem: Problem, target: Target) -> str:
     """How far out the curves go, and how they end."""
     view, seen = problem.view(target), target.quantity
@@ -175,27 +193,6 @@ def _moduli(basins: Sequence[Basin]) -> dict[str, Any]:
         found.append((float(moduli.bulk), float(moduli.shear), float(moduli.young), float(moduli.poisson)))
     values, errors = np.mean(found, 0), error_of_mean(np.array(found))
     return {name: _entry(v, e, unit) for (name, unit), v, e in zip(MODULI.items(), values, errors, strict=True)}
-
-
-def misfits(view: View, target: Target, shown: Shown) -> tuple[float, float]:
-    """R_chi of D(r) and of T(r) over `CHI` (A), or as far as g(r) goes, of what is shown against the target."""
-    r = np.asarray(view.transforms.r)
-    lines = [4 * np.pi * rho * r for rho in (target.density, float(np.exp(shown.ln_density)))]
-    D = []
-    for curve, line in zip((target.y, np.asarray(shown.curve)), lines, strict=True):
-        if target.quantity == "S_q":
-            D.append(np.asarray(differential_correlation(view.transforms, curve)))
-        else:
-            D.append(curve if target.quantity == "D_r" else curve - line)
-    T = [d + line for d, line in zip(D, lines, strict=True)]
-    R_D, R_T = (r_chi(r, a, b, view.count * view.width) for a, b in (D, T))
-    return R_D, R_T
-
-
-def r_chi(r: np.ndarray, measured: np.ndarray, simulated: np.ndarray, end: float = CHI[1]) -> float:
-    """R_chi of two curves on the grid `r` (A) over `CHI`, or up to `end` where that is nearer."""
-    inside = (r >= CHI[0]) & (r <= min(CHI[1], end))
-    return float(np.sqrt(r_chi_squared(measured[inside], simulated[inside])))
 
 
 def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dict[str, Any]]:

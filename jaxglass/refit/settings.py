@@ -93,6 +93,10 @@ def refit_settings(
         raise ConfigError("refit.targets: two glasses of one composition; give each composition once")
     if all(target.hold_out for target in targets):
         raise ConfigError("refit.targets: every glass is held out; one at least must be fitted")
+    if values["estimator"] == "ensemble" and any(target.bulk or target.shear for target in targets):
+        raise ConfigError(
+            "refit.estimator=ensemble: the slopes of its quenches hold no moduli; fit them with hybrid or implicit"
+        )
     moving = parameters([str(name) for name in values["parameters"]], dict(values.get("priors") or {}))
     check_slope(moving, [target.li2o for target in targets if not target.hold_out])
     return RefitSettings(

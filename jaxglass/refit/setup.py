@@ -90,6 +90,15 @@ def prepare(config: Config, folder: Path) -> Prepared:
     return Prepared(problem, settings, potential)
 
 
+def elements_of(config: Config, li2o: float) -> tuple[str, ...]:
+    """The elements of a glass that is fitted, from the file that `input` names or from its composition."""
+    if config.get("input"):
+        from jaxglass.mechanics.glass import glass_from
+
+        return glass_from(config, Path(config.get("input"))).system.elements
+    return tuple(compose(li2o, int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))).counts)
+
+
 def check_parameters(moving: Sequence[Parameter], elements: Sequence[str], potential: Mapping[str, Any]) -> None:
     """`ConfigError` for a parameter of a pair that the glass does not have, or of a law that is not in force."""
     problems = []

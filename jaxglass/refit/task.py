@@ -38,9 +38,11 @@ def _run(config: Config, directory: RunDirectory) -> None:
     found = last_kept(done)
     results = refit_results(prepared, done, found)
     directory.add_results(refit=results)
-    glass = quenched(problem, problem.starts, found.z, f"{found.number:03d}")[0]
-    start, moved, system = glass.start, glass.potential, glass.system
-    potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start.potential, moved, found.z)
-    species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
-    write_input(moved, species, fractional, cell, directory.path / "lammps")
+    glasses = quenched(problem, problem.starts, found.z, f"{found.number:03d}")
+    start, moved = glasses[0].start.potential, glasses[0].potential
+    potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start, moved, found.z)
+    for glass in {glass.start.target: glass for glass in glasses}.values():  # A of B-O differs between compositions
+        system = glass.system
+        species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
+        write_input(glass.potential, species, fractional, cell, directory.path / "lammps" / glass.start.target)
     print(f"refitted potential: {directory.path / POTENTIAL_FILE}")

@@ -3,7 +3,8 @@
     F = J^T J (data rows alone)        posterior covariance = (F + 1)^-1 in units of the priors (Laplace)
 
 An eigenvalue of F above 1 is a direction that the data know better than the prior did; one below is known from the
-prior alone. Indices: p parameters; m modes, best known first.
+prior alone, and one of nothing changes neither curve nor density (all energies together). Indices: p parameters; m
+modes, best known first.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,10 @@ class Information:
     def unknown(self) -> list[int]:
         """Modes that the data do not know better than the prior."""
         return [m for m, value in enumerate(self.eigenvalues) if value < 1]
+
+    def null(self) -> list[int]:
+        """Modes that the data do not see at all, if the Jacobian is as exact as `jaxglass.refit.fit.sharp` makes it."""
+        return [m for m, value in enumerate(self.eigenvalues) if value < NULL]
 
 
 def information(moving: Sequence[Parameter], jacobian: np.ndarray) -> Information:

@@ -74,10 +74,16 @@ def _width(value: float | None) -> str:
     return "no glass at rest there" if value is None else number_text(value, 2)
 
 
+def _known_from(information: float, null: bool) -> str:
+    if null:
+        return "prior; no effect on the data at all"
+    return "prior" if information < 1 else "data"
+
+
 def _information(found: dict[str, Any]) -> str:
     known = found["information"]
     rows = [
-        (words, number_text(value, 3), "prior" if value < 1 else "data")
+        (words, number_text(value, 3), _known_from(value, words in known.get("null_modes", ())))
         for value, words in zip(known["eigenvalues"], known["modes"], strict=True)
     ]
     effective = number_text(known["effective_parameters"], 3)
