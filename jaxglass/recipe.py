@@ -1,6 +1,7 @@
 """A glass to be made: from settings to the stages and the start of its run, from the finished run to its files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxglass.config import Config
 from jaxglass.engine.plan import Plan, check_memory, make_plan
 from jaxglass.manifest import differences, keep_potential, manifest
 from jaxglass.model.composition import Composition, compose
+from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.parameters import Parameters, boron_entry, check_neutral, load_parameters
 from jaxglass.protocols.melt_quench import MeltQuench
@@ -103,12 +105,18 @@ def make_recipe(config: Config, shards: int | None = None) -> Recipe:
     return Recipe(config, found.composition, found.protocol, found.parameters, found.plan, system)
 
 
+def write_glass(folder: Path, system: System, potential: Potential) -> None:
+    """glass.extxyz and glass.data in `folder`, both with velocities; LAMMPS takes the charges from the latter."""
+    atoms = to_atoms(system)
+    write_structure(folder / "glass.extxyz", atoms, system.elements)
+    atoms.set_initial_charges(np.asarray(potential.charges)[np.asarray(system.species)])
+    write_structure(folder / "glass.data", atoms, system.elements)
+
+
 def record_glass(recipe: Recipe, directory: RunDirectory, finished: Finished) -> None:
     """Write glass.extxyz, glass.data and the entries of the run in results.json."""
     composition, boron, plan = recipe.composition, recipe.parameters.boron, finished.plan
-    atoms = to_atoms(finished.system)
-    write_structure(directory.path / "glass.extxyz", atoms, finished.system.elements)
-    write_structure(directory.path / "glass.data", atoms, finished.system.elements)
+    write_glass(directory.path, finished.system, recipe.parameters.potential)
     mass = float(np.asarray(finished.system.masses).sum())
     volumes = np.abs(np.linalg.det(finished.trajectory.cell))
     density = mean_over_frames(mass / volumes * G_PER_CM3, "g/cm3")

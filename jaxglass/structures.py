@@ -106,7 +106,8 @@ def write_last_frame(path: Path, trajectory: Trajectory) -> None:
 
 
 def write_structure(path: Path, atoms, elements: tuple[str, ...]) -> None:
-    """Write extended XYZ (.extxyz) or LAMMPS data (.data, atom_style charge, metal units) by the ending of `path`."""
+    """Write extended XYZ (.extxyz) or LAMMPS data (.data, atom_style charge, metal units, with the velocities and the
+    initial charges that `atoms` have) by the ending of `path`."""
     import ase.io
 
     try:
@@ -119,6 +120,7 @@ def write_structure(path: Path, atoms, elements: tuple[str, ...]) -> None:
                 units="metal",
                 specorder=list(elements),
                 masses=True,
+                velocities=atoms.has("momenta"),
             )
         else:
             ase.io.write(path, atoms, format="extxyz")

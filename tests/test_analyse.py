@@ -192,6 +192,8 @@ def test_every_key_has_its_unit(command, frames):
     assert loops["total_apf"]["plain"]["value"] < 0.85 * loops["total_apf"]["periodic"]["value"]  # no surface loops
     assert loops["total_apf"]["periodic"]["value"] == pytest.approx(np.sum(deaths - births), rel=0.02)
     assert loops["apf"]["mean"]["values"][-1] == pytest.approx(loops["total_apf"]["periodic"]["value"], rel=1e-6)
+    per_atom = loops["total_apf_per_atom"]["periodic"]["value"]
+    assert per_atom == pytest.approx(loops["total_apf"]["periodic"]["value"] / loops["n_atoms"])
     assert len(loops["apf"]["error"]["values"]) == len(t)
     for column in ("loops", "apf"):
         assert sum(region[column]["value"] for region in loops["regions"].values()) == pytest.approx(1)

@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import ase.io
+import ase.units
 import jax
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from small_run import STAGES, small_run, small_system
 from jaxglass.dynamics.ensembles import ENSEMBLES
 from jaxglass.engine.plan import Plan
 from jaxglass.errors import CheckpointError, ConfigError, NumericalError, Preempted, ResourceError
+from jaxglass.model.system import maxwell_boltzmann
+from jaxglass.recipe import write_glass
 from jaxglass.report.thermo import read_thermo
 from jaxglass.simulation import run as loop
 from jaxglass.simulation.checkpoint import load_latest, save
@@ -365,6 +369,28 @@ def test_directory_of_another_run_is_refused(tmp_path):
         directory.claim("bbbb", "x: 2\n")
         with pytest.raises(ConfigError, match="another run"):
             directory.claim("cccc", "x: 3\n")
+
+
+def test_the_files_of_a_glass_have_what_lammps_and_ase_need(tmp_path):
+    """Species, places, velocities and, in the data file, charges; without these LAMMPS has no Coulomb energy."""
+    system, potential, _ = small_system()
+    system = maxwell_boltzmann(system, 300.0, 1)
+    write_glass(tmp_path, system, potential)
+    data, atoms = (ase.io.read(tmp_path / name, **how) for name, how in FILES.items())
+    assert data.get_chemical_symbols() == atoms.get_chemical_symbols() == list(system.symbols)
+    charges = np.asarray(potential.charges)[np.asarray(system.species)]
+    np.testing.assert_allclose(data.get_initial_charges(), charges, rtol=1e-12)
+    velocities = np.asarray(system.momenta) / np.asarray(system.masses)[:, None] / (1e3 * ase.units.fs)
+    for one in (data, atoms):
+        moved = (one.get_scaled_positions() - np.asarray(system.fractional) + 0.5) % 1.0 - 0.5
+        np.testing.assert_allclose(moved, 0.0, atol=1e-8)
+        np.testing.assert_allclose(one.get_velocities(), velocities, rtol=1e-3, atol=1e-6)  # ASE has masses of its own
+
+
+FILES: dict[str, dict[str, str]] = {
+    "glass.data": {"format": "lammps-data", "atom_style": "charge", "units": "metal"},
+    "glass.extxyz": {},
+}
 
 
 def test_results_refuse_numbers_that_are_not(tmp_path):

@@ -39,7 +39,7 @@ QUANTITIES = (
     Quantity("structure", "bond_lengths.B-O", "B-O length", "boron_oxygen_length"),
     Quantity("structure", "oxygen.non_bridging", "non-bridging oxygen"),
     Quantity("rings", "mean_size", "mean ring size"),
-    Quantity("topology", "total_apf.periodic", "total APF per atom"),  # the paper sums over a cell
+    Quantity("topology", "total_apf_per_atom.periodic", "total APF per atom"),  # the paper sums over a cell
     Quantity("elastic", "young_modulus", "Young's modulus", "young_modulus"),
     Quantity("elastic", "poisson_ratio", "Poisson ratio"),
     Quantity("fracture", "energy_release", "G_c"),

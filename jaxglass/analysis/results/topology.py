@@ -1,12 +1,14 @@
 """The entry `topology` of results.json."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from jaxglass.analysis.apf import MeanPersistence
 from jaxglass.analysis.loop_regions import OTHER, REGIONS
 from jaxglass.analysis.persistence import PersistenceSettings
 from jaxglass.analysis.results.entries import constant, curve, measurement_entry, missing_entry
-from jaxglass.analysis.statistics import ONE_FRAME
+from jaxglass.analysis.statistics import ONE_FRAME, Measurement
 from jaxglass.analysis.topology import AREA, Topology, other_mode
 
 NAMES = (*REGIONS, OTHER)
@@ -33,6 +35,10 @@ def topology_results(topology: Topology) -> dict:
             settings.mode: measurement_entry(topology.total),
             other_mode(settings): measurement_entry(topology.other_total),
         },
+        "total_apf_per_atom": {
+            settings.mode: measurement_entry(_per_atom(topology.total, last.atoms)),
+            other_mode(settings): measurement_entry(_per_atom(topology.other_total, last.atoms)),
+        },
         "loops": {
             "finite": measurement_entry(topology.finite),
             "infinite": missing_entry("1", CUT) if cut else essential,
@@ -45,6 +51,12 @@ def topology_results(topology: Topology) -> dict:
     }
 
 
+def _per_atom(total: Measurement, atoms: int) -> Measurement:
+    """The APF of a whole structure grows with its size."""
+    value, error = (None if x is None else x / atoms for x in (total.value, total.error))
+    return replace(total, value=value, error=error)
+
+
 def missing_topology(settings: PersistenceSettings, reason: str) -> dict:
     """The same where no diagram exists: a cell too small, vacuum without alpha_max, an element without radius."""
     return {
@@ -53,6 +65,7 @@ def missing_topology(settings: PersistenceSettings, reason: str) -> dict:
         "deaths": None,
         "apf": None,
         "total_apf": {mode: missing_entry(AREA, reason) for mode in (settings.mode, other_mode(settings))},
+        "total_apf_per_atom": {mode: missing_entry(AREA, reason) for mode in (settings.mode, other_mode(settings))},
         "loops": {"finite": missing_entry("1", reason)},
         "reason": reason,
     }
