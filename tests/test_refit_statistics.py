@@ -16,13 +16,14 @@ from jaxglass.model.system import make_system
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings
 from jaxglass.refit.basin import Shown
-from jaxglass.refit.cost import jackknife
+from jaxglass.refit.cost import gradient_noise, jackknife
 from jaxglass.refit.iteration import Iteration, best_of, last_kept
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
 from jaxglass.refit.measured import grid, make_target, tapered
 from jaxglass.refit.observables import curves, make_view
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
+from jaxglass.refit.sampling import Sample, Start
 from jaxglass.refit.settings import MeasuredTarget, check_slope
 from jaxglass.refit.setup import check_parameters
 from jaxglass.refit.tangents import BURST, tangents, window, without_bursts
@@ -295,3 +296,26 @@ def test_a_curve_that_ends_within_the_range_of_the_fit_is_refused():
     for part in (r[r > 3], r[r < 5]):
         with pytest.raises(InputDataError, match=r"of the 1-8 A that are fitted; narrow them"):
             grid(settings, MeasuredCurve("D_r", part, 0 * part, None, "D.txt"), 8.7)
+
+
+def test_errors_hold_what_the_scatter_of_whole_peaks_adds():
+    """Linear fits to glasses that differ by whole peaks: the spread of what is found over what one fit says."""
+    rng, x = np.random.default_rng(3), np.arange(0.0, 20.0, 0.1)
+    moving, zero = parameters(["V P-O", "V O-O"]), np.zeros(2)
+    peaks = np.array([np.exp(-((x - a) ** 2) / 2) for a in (5.0, 9.0)])
+    slope = Shown(peaks, np.zeros(2), zero, zero)
+    plain = {"resolution": 0.1, "density": 0.08, "nuisance": False}
+    target = Target("40", 40.0, "S_q", x, np.ones(len(x)), np.full(len(x), 0.02), **plain)
+    start, nan = Start("40", 40.0, 0, None, None), np.asarray(np.nan)
+    jacobian = np.concatenate([np.eye(2), target.slope(slope)])
+    known = information(moving, jacobian)
+    found, said = [], []
+    for _ in range(300):
+        curves = 1 + 0.3 * rng.normal(size=(8, 2)) @ (peaks + peaks[::-1] / 2)
+        samples = [Sample(k, start, None, None, Shown(y, np.log(0.08), nan, nan), 0.5) for k, y in enumerate(curves)]
+        mean = samples[0].shown._replace(curve=curves.mean(0))
+        found.append(-known.covariance @ target.slope(slope).T @ target.residual(mean))
+        said.append(known.of_glasses(gradient_noise(samples, [target], [slope])).covariance)
+    spread, told = np.std(found, axis=0), np.sqrt(np.mean([np.diag(c) for c in said], axis=0))
+    within("spread over error", np.abs(spread / told - 1).max(), 0.15)
+    assert (spread > 2 * np.sqrt(np.diag(known.covariance))).all(), "which errors of single points do not know"

@@ -6,8 +6,8 @@
 Levels: ci, a minute, nothing in it is left to chance; quick, 15 minutes on two free cores; full, hours; paper, what a
 cluster needs for 9,720 atoms, prepared and checked. Every level runs its negative controls: the wrong potential, and
 from quick on the wrong temperature. `control=` makes jaxglass use the wrong value in the run itself, which then has to
-fail. Exit code 0: all comparisons pass and all controls are caught. The same command
-continues an interrupted run.
+fail. Exit code 0: no comparison fails, one at least passes, and all controls are caught. The same command continues an
+interrupted run.
 """
 
 import os

@@ -161,15 +161,17 @@ def without_curves(results: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
-def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, Any]]:
+def compared(fitted: Sequence[Glass], truth: Sequence[Glass], again: Sequence[Glass]) -> list[dict[str, Any]]:
     """Glasses under the fitted potential beside those under the true one, from common seeds, which took no part in the
-    fit: R of D(r) and T(r) over 1-8 A for each radiation, differences of the density (%) and of N4, pair by pair."""
+    fit: R of D(r) and T(r) over 1-8 A for each radiation, with the same between the truth and the truth `again` from
+    other seeds (`floor`), and differences of the density (%) and of N4, pair by pair."""
     found = []
-    for one, true in zip(fitted, truth, strict=True):
+    for one, true, other in zip(fitted, truth, again, strict=True):
         R = {
-            f"R_{name}_{kind}": r_chi(curves.r, *(getattr(glass.curves[kind], name) for glass in (true, one)))
+            f"{what}_{name}_{kind}": r_chi(curves.r, getattr(true.curves[kind], name), getattr(side.curves[kind], name))
             for kind, curves in true.curves.items()
             for name in ("D", "T")
+            for what, side in (("R", one), ("floor", other))
         }
         density = mean_over_seeds(100 * (one.densities - true.densities) / true.densities.mean())
         n4 = mean_over_seeds(one.n4 - true.n4)
@@ -180,12 +182,14 @@ def compared(fitted: Sequence[Glass], truth: Sequence[Glass]) -> list[dict[str, 
 def density_errors(
     targets: Sequence[dict[str, Any]], twins: Sequence[Glass], truth: Sequence[Glass], again: Sequence[Glass]
 ) -> list[dict[str, Any]]:
-    """Density (%) of all glasses of the fitted potential, those of the fit and their `twins`, against that of all of
-    the true one."""
+    """Density (%) of the glasses of the fitted potential, the `twins` and, where the fit was not told it, those of the
+    fit, against that of all of the true one."""
     found = []
     for target, twin, one, other in zip(targets, twins, truth, again, strict=True):
         fit, more = target["after"]["density"], mean_over_seeds(twin.densities)
-        fitted, error = (fit["value"] + more.value) / 2, np.hypot(fit["error"], more.error) / 2
+        fitted, error = more.value, more.error
+        if target["hold_out"]:
+            fitted, error = (fit["value"] + more.value) / 2, np.hypot(fit["error"], more.error) / 2
         true = mean_over_seeds(np.concatenate([one.densities, other.densities]))
         off = Mean(100 * (fitted / true.value - 1), 100 * float(np.hypot(error, true.error)) / true.value)
         found.append({"li2o": one.li2o, "error_percent": asdict(off), "true": asdict(true)})
@@ -240,7 +244,7 @@ def main(arguments: Sequence[str]) -> int:
             "refit": REFIT | changed(changes),
         },
         "truth": {"parameters": TRUTH, "glasses": [kept(glass) for glass in truth]},
-        "common_seeds": compared(fitted, truth),
+        "common_seeds": compared(fitted, truth, again),
         "n4_difference": asdict(mean_over_seeds(differences)),
         "density_of_all": density_errors(results["targets"], fitted, truth, again),
         "refit": without_curves(results),

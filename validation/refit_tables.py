@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from validation.refit_closed_loop import reached
@@ -76,8 +77,47 @@ def _charges(one: Mapping[str, Any]) -> str:
 
 
 def requenched() -> str:
-    """C4, C5: one table for every estimator and radiation."""
-    return "\n\n".join(_requench(name, one) for name, one in read("refit_quench.json").items())
+    """C4, C5: one table for every estimator, radiation and truth, and what repeated fits say together."""
+    kept = read("refit_quench.json")
+    fits = [name.rsplit("_", 1)[0] for name in kept]
+    together = [_together(fit, kept) for fit in dict.fromkeys(fits) if fits.count(fit) > 1]
+    return "\n\n".join([*(_requench(name, one) for name, one in kept.items()), *together])
+
+
+def _together(fit: str, kept: Mapping[str, Any]) -> str:
+    """N4 and density of the fits that differ in their seeds alone."""
+    some = [one for name, one in kept.items() if name.startswith(fit)]
+    n4 = [one["n4_difference"] for one in some]
+    pairs = sum(_pairs(one) for one in some)
+    densities = [row["error_percent"] for one in some for row in one.get("density_of_all", ())]
+    pulls = [_pull(p, one["truth"]["parameters"]) for one in some for p in one["refit"]["parameters"]]
+    rms = math.sqrt(fmean(pull**2 for pull in pulls))
+    estimator, radiation = fit.split("_")
+    return (
+        f"All {len(some)} fits `{estimator}` with {_particles(radiation)}: N4 over {pairs} pairs "
+        f"{_mean(n4, 100)} points; density over {len(densities)} compositions {_mean(densities)} %; "
+        f"(found - true)/error of the {len(pulls)} parameters has an rms of {rms:.1f}."
+    )
+
+
+def _mean(entries: Sequence[Mapping[str, float]], scale: float = 1.0) -> str:
+    """Mean of values with errors of their own."""
+    value = scale * fmean(entry["value"] for entry in entries)
+    error = scale * math.sqrt(sum(entry["error"] ** 2 for entry in entries)) / len(entries)
+    return f"{value:+.1f} ± {error:.1f}"
+
+
+def _pull(parameter: Mapping[str, Any], true: Mapping[str, float]) -> float:
+    found = parameter["ln_change"]
+    return (found["value"] - true[parameter["name"]]) / found["error"]
+
+
+def _pairs(one: Mapping[str, Any]) -> int:
+    return sum(len(true["n4_of_seeds"]) for true in one["truth"]["glasses"])
+
+
+def _particles(radiation: str) -> str:
+    return "neutrons" if radiation == "neutron" else "X-rays"
 
 
 def _requench(name: str, one: Mapping[str, Any]) -> str:
@@ -97,13 +137,13 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
                 f"{100 * after['noise_floor']['R_D']:.1f} %",
                 f"{_misfit(before, 'R_T', 2)}, {_misfit(after, 'R_T', 2)} %",
                 f"{100 * after['noise_floor']['R_T']:.2f} %",
-                f"{100 * common[f'R_D_{radiation}']:.1f} %",
+                _whole(common, radiation),
                 f"{density['value']:+.2f} ± {error:.2f} %",
                 ", ".join(f"{n4['value']:.3f}" for n4 in (before["n4"], after["n4"], true["n4"])),
                 f"{100 * difference['value']:+.1f} ± {100 * difference['error']:.1f}",
             )
         )
-    n4, pairs = one["n4_difference"], sum(len(true["n4_of_seeds"]) for true in one["truth"]["glasses"])
+    n4, pairs = one["n4_difference"], _pairs(one)
     changes = ", ".join(
         f"{p['name']} {100 * p['ln_change']['value']:+.1f} ± {100 * p['ln_change']['error']:.1f} "
         f"({100 * one['truth']['parameters'][p['name']]:+.0f})"
@@ -111,12 +151,12 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
     )
     costs = ", ".join(f"{i['cost']:.0f}" for i in results["iterations"] if i["cost"] is not None)
     head = (
-        "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "new seeds, whole g(r)", "density",
-        "N4 before, after, true", "N4 of common seeds, points",
+        "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "new seeds, whole g(r) (floor)",
+        "density",        "N4 before, after, true", "N4 of common seeds, points",
     )  # fmt: skip
     return "\n".join(
         [
-            f"`{estimator}`, {'neutrons' if radiation == 'neutron' else 'X-rays'}, {one['date']}: "
+            f"`{estimator}`, {_particles(radiation)}, {one['date']}: "
             f"{settings['atoms']} atoms, {refit['seeds']} seeds of each composition, "
             f"{protocol['quench_rate']:g} K/ps, seeds of the truth from {truth_seed} on; cost of the rounds {costs}.",
             "",
@@ -135,12 +175,15 @@ def _held_out(one: Mapping[str, Any]) -> str:
     place, target = next((k, t) for k, t in enumerate(one["refit"]["targets"]) if t["hold_out"])
     after, n4 = target["after"], one["common_seeds"][place]["n4_difference"]
     floors = after["R_D"]["value"] / after["noise_floor"]["R_D"]
+    if after["noise_floor"]["about"].startswith("half against half"):
+        R = "R of D(r) beside the floor is not judged: that floor came from two halves and scatters by a third"
+    else:
+        R = f"R of D(r) {floors:.2f} times its floor (1.5: {_met(floors <= 1.5)})"
     of_all = one.get("density_of_all")
     density = (of_all[place]["error_percent"] if of_all else after["density_error"])["value"]
     off, allowed = 100 * n4["value"], max(2.0, 200 * n4["error"])
     words = (
-        f"R of D(r) {floors:.2f} times its floor (1.5: {_met(floors <= 1.5)}); "
-        f"density {density:+.2f} % (0.5 %: {_met(abs(density) <= 0.5)}); "
+        f"{R}; density {density:+.2f} % (0.5 %: {_met(abs(density) <= 0.5)}); "
         f"N4 {off:+.1f} points (2 points or 2 errors, {allowed:.1f}: {_met(abs(off) <= allowed)})."
     )
     return f"C4, {target['li2o']:g} mol %, held out: {words}"
@@ -154,7 +197,13 @@ def _densities(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     errors = ", ".join(f"{row['error_percent']['value']:+.2f} ± {row['error_percent']['error']:.2f}" for row in rows)
-    return f" Density of all glasses of either potential: {errors} %."
+    return f" Density of glasses that the fit was not told: {errors} %."
+
+
+def _whole(common: Mapping[str, Any], radiation: str) -> str:
+    """R of D(r) of glasses from new seeds, and that of two sets of the true potential where it was taken."""
+    floor = common.get(f"floor_D_{radiation}")
+    return f"{100 * common[f'R_D_{radiation}']:.1f} %" + (f" ({100 * floor:.1f} %)" if floor else "")
 
 
 def _misfit(side: Mapping[str, Any], name: str, digits: int) -> str:

@@ -3,8 +3,9 @@
     python -m validation.trends
 
 Every quantity of every glass (one frame each), its mean and standard error over the seeds of a composition, and its
-slope with the lithium content over all glasses. A trend counts as resolved when the slope exceeds twice its standard
-error. The latest result is kept in `validation/trends.json` and `validation/trends.png`.
+slope with the lithium content over all glasses. A trend counts as resolved when a slope as large is as rare as two
+known standard errors (Student's t: 2.2 of its errors for 16 glasses). The latest result is kept in
+`validation/trends.json` and `validation/trends.png`.
 """
 
 import json

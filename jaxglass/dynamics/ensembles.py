@@ -200,7 +200,10 @@ def martyna_tobias_klein(control: Control, force_field: ForceField, state: State
 
 
 def fire(force_field: ForceField, state: State) -> State:
-    """FIRE 2.0 step (Guenole et al. 2020) for unit masses; momenta hold the velocities; moves up to LARGEST_MOVE."""
+    """FIRE step (Bitzek et al. 2006, semi-implicit Euler) for unit masses; momenta hold the velocities.
+
+    No atom moves by more than LARGEST_MOVE.
+    """
     system, descent = state.system, state.descent
     velocity, force = system.momenta, state.forces
     downhill = jnp.sum(velocity * force) > 0

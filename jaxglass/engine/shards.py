@@ -1,7 +1,7 @@
 """Atoms divided among devices: each works on its own rows of every sum, results are put together at the end.
 
 Inside the compiled block (`simulation.block`, a `shard_map` over the axis `AXIS`) all devices hold the whole state
-and run the same program; only neighbour lists, pair sums, spreading and gathering are divided. With one device
+and run the same program; only neighbour lists, pair sums and gathering from the mesh are divided. With one device
 every function here is the identity.
 """
 

@@ -57,10 +57,11 @@ def li2o_percent(counts: Mapping[str, int]) -> float | None:
 
 
 def compose(li2o: float, n_atoms: int, b2o3_share: float = HALF) -> Composition:
-    """The neutral set of `n_atoms` for `li2o` mol % and `b2o3_share`, or the nearest one where that is too far off.
+    """The neutral set of `n_atoms` for `li2o` mol % and `b2o3_share`; where that is too far off one near it, chosen by
+    size and composition together (half a mol % weighs as much as a quarter of the atoms).
 
     With l lithium, B boron and P phosphorus atoms, oxygen is (l + 3 B + 5 P)/2, mol % Li2O is 100 l/(l + B + P) and the
-    share is B/(B + P). Raises `ConfigError` outside 0-99 mol % or 0-1, below 8 atoms, or when no set within 2 % of
+    share is B/(B + P). Raises `ConfigError` outside 0-99 mol % or 0-1, below 8 atoms, or when no set near
     `n_atoms` comes within 0.15 mol % of every oxide.
     """
     if not 0 <= li2o <= 99:

@@ -31,6 +31,20 @@ def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[T
     return cost(samples), float(np.sqrt(variance))
 
 
+def gradient_noise(samples: Sequence[Sample], targets: Sequence[Target], slopes: Sequence[Shown]) -> np.ndarray:
+    """Covariance (P, P) of the gradient J^T r of 1/2 |r|^2 for other glasses of the same potential, from the scatter of
+    single ones: sum_t cov(J_t^T r_glass)/n_t. A glass with more of one bond moves whole peaks, which a sigma of single
+    points does not know. `slopes`: the Jacobian of what each target shows, which leads with parameters.
+    """
+    noise = np.zeros((len(slopes[0].ln_density),) * 2)
+    for target, slope in zip(targets, slopes, strict=True):
+        plain = replace(target, bulk=None, shear=None)
+        mine = [plain.residual(s.shown) for s in samples if s.start.target == target.name]
+        if len(mine) > 1:
+            noise += np.cov(np.array(mine) @ plain.slope(slope), rowvar=False).reshape(noise.shape) / len(mine)
+    return noise
+
+
 def _fitted(target: Target, shown: Shown) -> np.ndarray:
     """Rows of the curve and the density alone: moduli are those of glasses at rest."""
     return replace(target, bulk=None, shear=None).residual(shown)

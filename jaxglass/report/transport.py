@@ -1,7 +1,9 @@
 """Section of the page about the motion of lithium."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
+
+import numpy as np
 
 from jaxglass.report.markup import section, table
 from jaxglass.report.run_record import RunRecord
@@ -16,8 +18,8 @@ LINE = {
 }
 LIMITS = (
     "The error of D is that of one glass, from the spread over its atoms and time blocks; seeds differ by more.",
-    "300 K lies far below the temperatures of the runs: an error of 10 % in each D is a factor of five there. D at "
-    "those temperatures and Ea are the direct results, σ at room temperature is one in decades.",
+    "300 K lies far below the temperatures of the runs{growth}. D at those temperatures and Ea are the direct results, "
+    "σ at room temperature is one in decades.",
     "Nernst-Einstein takes every ion as independent. The Haven ratio, where it is known, says how far that is wrong.",
     "All temperatures were run in the volume of the glass at 300 K; the paper does not say in which.",
     "A glass cooled within picoseconds is looser than a real one, and its lithium faster.",
@@ -34,7 +36,8 @@ def transport_section(record: RunRecord) -> str:
     line = [(words, *_cells(diffusion[key])) for key, words in LINE.items()]
     hops = [_hop_row(name, jumps) for name, jumps in diffusion["jumps"].items()]
     drift = ", ".join(f"{_name(name)} {value_text(entry)}" for name, entry in diffusion["drift"].items())
-    limits = "".join(f"<li>{escape(text)}</li>" for text in LIMITS)
+    growth = growth_text([float(name.removesuffix("K")) for name in diffusion["diffusivity"]])
+    limits = "".join(f"<li>{escape(text.format(growth=growth))}</li>" for text in LIMITS)
     return section(
         "Diffusion of lithium",
         f"<p>Drift of the network that was taken off, at most: {escape(drift)}.</p>"
@@ -43,6 +46,17 @@ def transport_section(record: RunRecord) -> str:
         + table(("T", "Hops", "To larger rings", "To smaller", "To equal", "p", "Time without ring", "Note"), hops)
         + f"<ul>{limits}</ul>",
     )
+
+
+def growth_text(temperatures: Sequence[float]) -> str:
+    """What an error of 10 % in D at each of the `temperatures` (K) becomes at 300 K on a straight line of ln D over
+    1/T: sum_i (w_i 0.1)^2, w_i = 1/n + (x_300 - <x>)(x_i - <x>)/sum (x - <x>)^2, x = 1/T."""
+    x = 1 / np.array(temperatures)
+    away = x - x.mean()
+    if not away.any():
+        return ""
+    weights = 1 / len(x) + (1 / 300 - x.mean()) * away / np.sum(away**2)
+    return f": an error of 10 % in each D is a factor of {np.exp(0.1 * np.linalg.norm(weights)):.2g} there"
 
 
 def _row(diffusion: Mapping, name: str) -> tuple[str, ...]:
