@@ -68,17 +68,28 @@ def _check_input(config: Config) -> None:
 
 def _check_refit(config: Config) -> None:
     """The section `refit`, the measured curves that it names, and whether its parameters move anything."""
+    import numpy as np
+
+    from jaxglass.analysis.comparison import number_density
     from jaxglass.catalogue import scattering_settings
-    from jaxglass.parameters import with_file
-    from jaxglass.refit.measured import conventions
+    from jaxglass.parameters import load_parameters, with_file
+    from jaxglass.refit.measured import check_end, conventions, grid
     from jaxglass.refit.settings import refit_settings
-    from jaxglass.refit.setup import check_parameters, elements_of
+    from jaxglass.refit.setup import check_parameters, counts_of
 
     li2o, share = float(config.listed("glass.li2o")[0]), float(config.get("glass.b2o3_share"))
     settings = refit_settings(config.get("refit"), li2o, share, config.get("input"))
+    potential = with_file(config.get("potential"))
     for target in settings.targets:
-        conventions(scattering_settings(config), settings.radiation, target.curve)
-        check_parameters(settings.moving, elements_of(config, target.li2o), with_file(config.get("potential")))
+        counts = counts_of(config, target.li2o)
+        load_parameters(potential, tuple(counts), counts)
+        check_parameters(settings.moving, tuple(counts), potential)
+        seen = conventions(scattering_settings(config), settings.radiation, target.curve)
+        if target.curve.quantity != "S_q":
+            grid(seen, target.curve, float(target.curve.x[-1]))  # how far a cell reaches is not known yet
+            check_end(
+                target.curve, float(number_density(target.density, np.repeat(list(counts), list(counts.values()))))
+            )
 
 
 def _check_protocols(config: Config) -> None:

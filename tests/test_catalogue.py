@@ -325,6 +325,9 @@ MISTAKEN = [
     ("S_q", 10 * Q, 1 + PEAKS, "is it in 1/nm? Set the unit to nm"),
     ("S_q", Q + 7, 1 + PEAKS, "S(Q) begins at 7.5 1/A"),
     ("S_q", Q / 5, 1 + PEAKS, "too little for a fit"),
+    ("T_r", R, np.sin(5 * R), "is it D(r) or T(r)"),
+    ("D_r", R, LINE, "is it D(r) or T(r)"),
+    ("D_r", R + 3, np.sin(5 * R), "covers 3.5-8 A of the 1-8 A that are fitted"),
 ]
 
 
@@ -346,6 +349,10 @@ def test_parameters_that_move_nothing_are_told_before_a_run(command):
     code, _, err = command("task=validate_config", *settings, 'refit.parameters=["V Si-O"]')
     assert code == CONFIG
     assert "'V Si-O' moves Si-O, which a glass of Li, B, P, O does not have" in err
+    Path("bad.yaml").write_text("charges: {Li: 0.6, B: 1.8, P: 3.0, O: -1.2}\nbuckingham: {P-O: 7}\n")
+    code, _, err = command("task=validate_config", *settings, "potential.file=bad.yaml", 'refit.parameters=["V P-O"]')
+    assert code == CONFIG
+    assert "internal" not in err
     code, _, err = command("task=validate_config", *settings, "refit.estimator=ensemble", "refit.bulk_modulus=60")
     assert code == CONFIG
     assert "hold no moduli" in err

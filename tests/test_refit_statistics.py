@@ -1,6 +1,7 @@
 """The parts of a refit that need no atoms: steps, weights, regression, information, the distance from a target."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +16,17 @@ from jaxglass.errors import ConfigError, InputDataError, NumericalError
 from jaxglass.model.system import make_system
 from jaxglass.model.trajectory import Trajectory
 from jaxglass.parameters import default_settings
+from jaxglass.refit import sampling
 from jaxglass.refit.basin import Shown
 from jaxglass.refit.cost import gradient_noise, jackknife
+from jaxglass.refit.fit import WORTH
 from jaxglass.refit.iteration import Iteration, best_of, last_kept
 from jaxglass.refit.least_squares import levenberg_marquardt, resized
 from jaxglass.refit.measured import grid, make_target, tapered
 from jaxglass.refit.observables import curves, make_view
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
-from jaxglass.refit.sampling import Sample, Start
+from jaxglass.refit.sampling import Quench, Sample, Start
 from jaxglass.refit.settings import MeasuredTarget, check_slope
 from jaxglass.refit.setup import check_parameters
 from jaxglass.refit.tangents import BURST, tangents, window, without_bursts
@@ -298,6 +301,14 @@ def test_a_curve_that_ends_within_the_range_of_the_fit_is_refused():
             grid(settings, MeasuredCurve("D_r", part, 0 * part, None, "D.txt"), 8.7)
 
 
+def test_steps_from_a_residual_that_is_not_a_number_end():
+    """They would be refused for ever: a modulus below zero has no logarithm."""
+    state = levenberg_marquardt(1.0).init(jnp.zeros(2))
+    J, r = jnp.eye(2), jnp.array([jnp.nan, 1.0])
+    _, after = levenberg_marquardt(1.0).update(J.T @ r, state, jnp.zeros(2), jacobian=J, residual=r)
+    assert not float(after.predicted) >= WORTH
+
+
 def test_errors_hold_what_the_scatter_of_whole_peaks_adds():
     """Linear fits to glasses that differ by whole peaks: the spread of what is found over what one fit says."""
     rng, x = np.random.default_rng(3), np.arange(0.0, 20.0, 0.1)
@@ -319,3 +330,39 @@ def test_errors_hold_what_the_scatter_of_whole_peaks_adds():
     spread, told = np.std(found, axis=0), np.sqrt(np.mean([np.diag(c) for c in said], axis=0))
     within("spread over error", np.abs(spread / told - 1).max(), 0.15)
     assert (spread > 2 * np.sqrt(np.diag(known.covariance))).all(), "which errors of single points do not know"
+
+
+@dataclass
+class Made:
+    """A lane that has ended: with frames of `atoms` in a cubic cell of `edge` (A), or with an error."""
+
+    edge: float
+    error: NumericalError | None = None
+    potential: None = None
+
+    def finished(self):
+        symbols = np.array(["O"] * 8)
+        x = np.random.default_rng(0).random((1, 8, 3))
+        cell = self.edge * np.eye(3)
+        trajectory = Trajectory(symbols, np.zeros(1), x, cell[None])
+        return SimpleNamespace(system=make_system(symbols.tolist(), x[0], cell), trajectory=trajectory)
+
+
+def test_a_glass_that_is_too_dense_or_failed_is_left_out_and_named(capsys, monkeypatch, tmp_path):
+    view = make_view({"O": 8}, ScatteringSettings(), 8.0)
+    quench = Quench((), None, {"40": view}, "S_q", 1.8)
+    starts = [Start("40", 40.0, seed, None, None) for seed in range(4)]
+
+    def samples(lanes):
+        made = iter(lanes)
+        monkeypatch.setattr(sampling, "Lane", lambda *_: next(made))
+        monkeypatch.setattr(sampling, "run_lanes", lambda lanes: None)
+        return quench(starts, [None] * 4, tmp_path)
+
+    found = samples([Made(20.0), Made(14.0), Made(20.0, NumericalError("it flew apart")), Made(20.0)])
+    assert [sample.number for sample in found] == [0, 3]
+    said = capsys.readouterr().out
+    assert "left out; it flew apart" in said
+    assert "dense" in said
+    with pytest.raises(NumericalError, match="3 of 4 glasses of 40 failed"):
+        samples([Made(20.0), Made(14.0), Made(14.0), Made(14.0)])

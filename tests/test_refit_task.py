@@ -239,7 +239,9 @@ def test_an_interrupted_refit_continues_to_the_same_numbers(refitted, tmp_path):
     shutil.copytree(problem.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "iterations" / "001.json").unlink()  # killed before the second round was kept
     assert len(read_iterations(tmp_path)) == 1
-    done = refit(make_problem(tmp_path, 2), lambda words: None)
+    again = refit(make_problem(tmp_path, 1), lambda words: None)
+    assert (len(again), again[1].cost) == (2, whole[1].cost)
+    done = refit(make_problem(tmp_path, 2), lambda words: None)  # allowed more rounds than it was
     for a, b in zip(done, whole, strict=True):
         np.testing.assert_array_equal(a.z, b.z)
         assert a.cost == b.cost

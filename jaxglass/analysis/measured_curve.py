@@ -17,7 +17,7 @@ QUANTITIES = {"S_q": (-1, 0), "D_r": (1, -2), "T_r": (1, -2)}
 LENGTHS = {"Angstrom": 1.0, "nm": 10.0}  # A
 FEWEST = 20  # points of a curve
 UNITY = 0.3  # how far the last quarter of S(Q) may be from 1, in the mean
-LARGEST_Q = 60.0  # 1/A
+SETTLED_Q, LARGEST_Q = 10.0, 60.0  # 1/A
 COMMENT = ("#", "!", "%")
 
 
@@ -95,9 +95,10 @@ def _row(text: str, columns: int | None, where: str) -> list[float]:
 
 
 def _check_structure_factor(Q: np.ndarray, S: np.ndarray, path: Path) -> None:
-    """S(Q) tends to 1 at Q (1/A) that an experiment reaches: what does not is another function or another unit."""
+    """S(Q) tends to 1 at Q (1/A) that an experiment reaches: what does not is another function or another unit. A
+    curve that ends among the first peaks cannot be told."""
     end = float(np.mean(S[-(len(S) // 4) :]))
-    if abs(end - 1) > UNITY:
+    if Q[-1] > SETTLED_Q and abs(end - 1) > UNITY:
         kin = ": is it S - 1 or Q(S - 1)? Make it S" if abs(end) < UNITY else ""
         raise InputDataError(f"{path}: tends to {end:.2f} at large Q, not to 1 as S(Q) does{kin}")
     if Q[-1] > LARGEST_Q:

@@ -22,6 +22,7 @@ EVALUATED = ("input", "evaluate", "engine", "potential")  # and of task=evaluate
 FITTED = ("seed", "glass", "engine", "protocol", "potential", "structure", "scattering", "refit")
 DECISIVE = {"analyse": MEASURED, "evaluate": EVALUATED, "measured": ("input",), "refit": FITTED}
 HARDWARE = ("device", "cores")  # engine keys that say where to run, not what
+EFFORT = ("outer_steps",)  # refit keys that say how far to go on
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Config:
             chosen["input"] = self.get("input")
             if self.get("analyse.species"):
                 chosen["species"] = self.get("analyse.species")
-        if "engine" in chosen:
-            chosen["engine"] = {key: value for key, value in chosen["engine"].items() if key not in HARDWARE}
+        for section, idle in (("engine", HARDWARE), ("refit", EFFORT)):
+            if section in chosen:
+                chosen[section] = {key: value for key, value in chosen[section].items() if key not in idle}
         return _hash(_as_ruled(chosen | ({"contents": self.contents} if self.contents else {})))
 
     @cached_property

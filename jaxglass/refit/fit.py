@@ -163,7 +163,7 @@ def descend(
             jnp.asarray(slope), state, jnp.asarray(here.z), jacobian=here.jacobian, residual=here.residual
         )
         guarded = isinstance(after, TrustRegion)
-        if guarded and float(after.predicted) < WORTH:
+        if guarded and not float(after.predicted) >= WORTH:  # nor where it is not a number
             break
         z = here.z + np.asarray(step)
         try:

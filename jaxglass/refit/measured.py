@@ -23,6 +23,7 @@ from jaxglass.refit.target import Target
 FEWEST = 50  # points of a curve that is fitted
 MISSING = 0.2  # A at either end of the range
 LARGEST_START = 2.0  # 1/A
+NEIGHBOURS = 3.0  # A
 STRAIGHT = 0.3  # of 4 pi rho r: how far the far end of T(r) or D(r) may be from where it tends to, in the mean
 RELATIVE = 5.0  # the settings' sigma is for S(Q); D and T, in 1/A^2, are about so many times as large
 
@@ -78,7 +79,7 @@ def make_target(
     else:
         x, resolution = np.asarray(transforms.r), np.pi / float(transforms.Q[-1])
         y, sigma = np.interp(x, curve.x, curve.y), RELATIVE * sigma
-        _check_end(curve, density)
+        check_end(curve, density)
         line = 4 * np.pi * density * x if curve.quantity == "T_r" else 0.0
         y = line + (y - line) * (np.sinc(x / end) if window == "lorch" else 1.0)
     error = 0.0 if curve.error is None else np.interp(x, curve.x, curve.error)
@@ -98,8 +99,11 @@ def make_target(
     )
 
 
-def _check_end(curve: MeasuredCurve, density: float) -> None:
-    """`InputDataError` where the last quarter of T(r) is not about 4 pi rho r, or that of D(r) not about zero."""
+def check_end(curve: MeasuredCurve, density: float) -> None:
+    """`InputDataError` where the last quarter of T(r) is not about 4 pi rho r, or that of D(r) not about zero, beyond
+    the first neighbours."""
+    if curve.x[-1] < NEIGHBOURS:
+        return
     r, y = (values[-(len(curve.x) // 4) :] for values in (curve.x, curve.y))
     found = float(np.mean(y) / np.mean(4 * np.pi * density * r))
     wanted = 1.0 if curve.quantity == "T_r" else 0.0

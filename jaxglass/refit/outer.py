@@ -72,9 +72,12 @@ class Problem:
 
 
 def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
-    """All iterations, those already in the folder first. The result is the last one kept."""
+    """All iterations, those already in the folder first; where they ended because no more rounds were allowed and now
+    more are, it goes on from the last. The result is the last one kept."""
     done = read_iterations(problem.folder)
     z, topology = continued(problem.folder, done, len(problem.moving))
+    if z is None and done[-1].number < problem.outer_steps and np.isnan(done[-1].promise):
+        z = done.pop().z  # no steps were taken from there
     while z is not None and len(done) <= problem.outer_steps:
         number, best = len(done), best_of(done)
         try:
@@ -106,6 +109,8 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
                 topology = answers(problem, groups, z, number, watch)
                 groups = [replace(group, topology=topology[group.target.name]) for group in groups]
             except NumericalError as error:
+                if problem.estimator == "ensemble" and not topology:
+                    raise  # nothing else says where to go
                 watch(f"topology: not asked, what is known of it is kept; {error}")
         state = problem.optimiser.init(jnp.asarray(z))
         if np.isfinite(radius) and isinstance(state, TrustRegion):

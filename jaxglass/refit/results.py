@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxglass.analysis.results.entries import finite, measurement_entry
 from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin
 from jaxglass.refit.cost import gradient_noise, with_noise
-from jaxglass.refit.fit import Group, model, sharp
+from jaxglass.refit.fit import Group, Model, model, sharp
 from jaxglass.refit.iteration import Fresh, Iteration, continued, error_of_mean, fresh_glasses
 from jaxglass.refit.misfit import CHI, density_error, misfits
 from jaxglass.refit.observables import View
@@ -49,10 +50,11 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
             "effective_parameters": known.effective,
             "directions": known.modes.tolist(),
             "unknown_modes": [known.name(m) for m in known.unknown()],
-            "null_modes": [known.name(m) for m in known.null()],
+            "null_modes": _null_modes(problem, fitted, here),
             "covariance": known.covariance.tolist(),
-            "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior, below "
-            f"{NULL:g} nothing; directions and covariance in z, widths of the priors",
+            "about": "eigenvalues of the data in units of the prior: below 1 the data say less than the prior; "
+            f"null_modes have less than {NULL:g} by the exact derivatives; directions and covariance in z, "
+            "widths of the priors",
         },
         "profiles": [_profile(known, one) for one in profiles],
         "density_trend": _density_trends(targets, sides),
@@ -61,12 +63,21 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
         "scale": {
             "atoms": len(problem.starts[0].system.species),
             "glasses": len(problem.starts),
+            "rounds": problem.outer_steps,
             "quench_rate_K_per_ps": _rate(problem),
             "estimator": problem.estimator,
             "cutoff": "c2 switch",
             "R_chi": f"over {_range(problem, targets[0])} A, both curves {_taper(problem, targets[0])}",
         },
     }
+
+
+def _null_modes(problem: Problem, fitted: Sequence[Group], here: Model) -> list[str]:
+    """What no data of glasses at rest can see; J_topo, a regression, sees noise there."""
+    exact = [jax.tree.map(np.subtract, slope, group.topology) for slope, group in zip(here.slopes, fitted, strict=True)]
+    rows = [group.target.slope(slope) for group, slope in zip(fitted, exact, strict=True)]
+    known = information(problem.moving, np.concatenate([np.eye(len(problem.moving)), *rows]))
+    return [known.name(m) for m in known.null()]
 
 
 def _iteration(problem: Problem, targets: Sequence[Target], one: Iteration) -> dict[str, Any]:

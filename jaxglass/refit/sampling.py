@@ -16,7 +16,7 @@ import numpy as np
 from jaxglass.analysis.bonds import find_bonds
 from jaxglass.analysis.coordination import coordination_numbers, share_of
 from jaxglass.engine.plan import Plan
-from jaxglass.errors import JaxglassError, NumericalError
+from jaxglass.errors import NumericalError
 from jaxglass.model.potential import Potential
 from jaxglass.model.system import System
 from jaxglass.model.trajectory import Trajectory
@@ -76,25 +76,27 @@ class Quench:
                 directory = stack.enter_context(RunDirectory(folder / f"{k:03d}-{start.target}-seed{start.seed}"))
                 lanes.append(Lane(directory, self.stages, start.system, potential, self.plan, start.seed))
             run_lanes(lanes)
-            samples, reasons = [], []
-            for k, (start, lane) in enumerate(zip(starts, lanes, strict=True)):
-                try:
-                    samples.append(self._sample(k, start, lane))
-                except JaxglassError as error:
-                    reasons.append(str(error))
-        for name in {start.target for start in starts}:
+            found = [self._sample(k, start, lane) for k, (start, lane) in enumerate(zip(starts, lanes, strict=True))]
+        samples = [one for one in found if isinstance(one, Sample)]
+        for name in dict.fromkeys(start.target for start in starts):
+            reasons = [one for one, s in zip(found, starts, strict=True) if s.target == name and isinstance(one, str)]
             wanted = sum(start.target == name for start in starts)
-            left = sum(sample.start.target == name for sample in samples)
-            if left < min(wanted, FEWEST):
-                raise NumericalError(f"refit: {wanted - left} of {wanted} glasses of {name} failed; {reasons[0]}")
+            if wanted - len(reasons) < min(wanted, FEWEST):
+                raise NumericalError(f"refit: {len(reasons)} of {wanted} glasses of {name} failed; {reasons[0]}")
+            for reason in reasons:
+                print(f"refit: a glass of {name} is left out; {reason}", flush=True)
         return samples
 
-    def _sample(self, number: int, start: Start, lane: Lane) -> Sample:
+    def _sample(self, number: int, start: Start, lane: Lane) -> Sample | str:
+        """The glass of a lane, or why there is none."""
         if lane.error is not None:
-            raise lane.error
+            return str(lane.error)
         done = lane.finished()
         system = jax.tree.map(jnp.asarray, done.system)
-        shown = over_frames(self.views[start.target], self.quantity, system, done.trajectory)
+        try:
+            shown = over_frames(self.views[start.target], self.quantity, system, done.trajectory)
+        except NumericalError as error:
+            return str(error)
         return Sample(number, start, lane.potential, system, shown, four_fold(done.trajectory, self.boron_cutoff))
 
 

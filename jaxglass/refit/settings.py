@@ -93,7 +93,7 @@ def refit_settings(
         raise ConfigError("refit.targets: two glasses of one composition; give each composition once")
     if all(target.hold_out for target in targets):
         raise ConfigError("refit.targets: every glass is held out; one at least must be fitted")
-    if values["estimator"] == "ensemble" and any(target.bulk or target.shear for target in targets):
+    if values["estimator"] == "ensemble" and any(t.bulk or t.shear for t in targets if not t.hold_out):
         raise ConfigError(
             "refit.estimator=ensemble: the slopes of its quenches hold no moduli; fit them with hybrid or implicit"
         )

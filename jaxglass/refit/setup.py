@@ -90,13 +90,13 @@ def prepare(config: Config, folder: Path) -> Prepared:
     return Prepared(problem, settings, potential)
 
 
-def elements_of(config: Config, li2o: float) -> tuple[str, ...]:
-    """The elements of a glass that is fitted, from the file that `input` names or from its composition."""
+def counts_of(config: Config, li2o: float) -> Mapping[str, int]:
+    """Atoms of a glass that is fitted, from the file that `input` names or from its composition."""
     if config.get("input"):
         from jaxglass.mechanics.glass import glass_from
 
-        return glass_from(config, Path(config.get("input"))).system.elements
-    return tuple(compose(li2o, int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))).counts)
+        return glass_from(config, Path(config.get("input"))).system.counts
+    return compose(li2o, int(config.get("glass.n_atoms")), float(config.get("glass.b2o3_share"))).counts
 
 
 def check_parameters(moving: Sequence[Parameter], elements: Sequence[str], potential: Mapping[str, Any]) -> None:

@@ -16,7 +16,15 @@ def run_refit(config: Config, path: Path, config_yaml: str) -> None:
     """Refit in `path`; the same command continues an interrupted one."""
     with RunDirectory(path) as directory:
         directory.claim(config.hash, config_yaml)
+        _allow_more_rounds(directory, int(config.get("refit.outer_steps")))
         run_stages(directory, {"refit": partial(_run, config, directory), "report": partial(report, config, directory)})
+
+
+def _allow_more_rounds(directory: RunDirectory, rounds: int) -> None:
+    """A refit that has ended is taken up again where `rounds` are more than it was allowed."""
+    made = directory.results().get("refit")
+    if made and made["scale"].get("rounds", rounds) < rounds:
+        directory.set_status(finished=[stage for stage in directory.status["finished"] if stage != "refit"])
 
 
 def _run(config: Config, directory: RunDirectory) -> None:

@@ -74,16 +74,10 @@ def _width(value: float | None) -> str:
     return "no glass at rest there" if value is None else number_text(value, 2)
 
 
-def _known_from(information: float, null: bool) -> str:
-    if null:
-        return "prior; no effect on the data at all"
-    return "prior" if information < 1 else "data"
-
-
 def _information(found: dict[str, Any]) -> str:
     known = found["information"]
     rows = [
-        (words, number_text(value, 3), _known_from(value, words in known.get("null_modes", ())))
+        (words, number_text(value, 3), "prior" if value < 1 else "data")
         for value, words in zip(known["eigenvalues"], known["modes"], strict=True)
     ]
     effective = number_text(known["effective_parameters"], 3)
@@ -92,6 +86,8 @@ def _information(found: dict[str, Any]) -> str:
         "largest, information in units of the prior's. Intervals are at fixed topology and leave out what the form of "
         "the potential cannot do; a small misfit alone does not show that the potential is right."
     )
+    if known.get("null_modes"):
+        words += " Without any effect on these data: " + "; ".join(known["null_modes"]) + "."
     shown = table(("Direction", "Information", "Known from"), rows)
     changes = [(p["name"], value_text(p["ln_change"]), number_text(p["prior_sd"])) for p in found["parameters"]]
     parameters = table(("Parameter", "Change of the logarithm", "Prior width"), changes)

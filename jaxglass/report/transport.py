@@ -36,7 +36,8 @@ def transport_section(record: RunRecord) -> str:
     line = [(words, *_cells(diffusion[key])) for key, words in LINE.items()]
     hops = [_hop_row(name, jumps) for name, jumps in diffusion["jumps"].items()]
     drift = ", ".join(f"{_name(name)} {value_text(entry)}" for name, entry in diffusion["drift"].items())
-    growth = growth_text([float(name.removesuffix("K")) for name in diffusion["diffusivity"]])
+    known = [float(name.removesuffix("K")) for name in diffusion["diffusivity"] if name.endswith("K")]
+    growth = growth_text(known) if len(set(known)) > 1 else ""
     limits = "".join(f"<li>{escape(text.format(growth=growth))}</li>" for text in LIMITS)
     return section(
         "Diffusion of lithium",
@@ -49,12 +50,13 @@ def transport_section(record: RunRecord) -> str:
 
 
 def growth_text(temperatures: Sequence[float]) -> str:
-    """What an error of 10 % in D at each of the `temperatures` (K) becomes at 300 K on a straight line of ln D over
-    1/T: sum_i (w_i 0.1)^2, w_i = 1/n + (x_300 - <x>)(x_i - <x>)/sum (x - <x>)^2, x = 1/T."""
+    """What an error of 10 % in D at each of two `temperatures` (K) or more becomes at 300 K.
+
+    On a straight line of ln D over x = 1/T the variance is sum_i (w_i 0.1)^2, with the weights w_i =
+    1/n + (x_300 - <x>)(x_i - <x>)/sum (x - <x>)^2.
+    """
     x = 1 / np.array(temperatures)
     away = x - x.mean()
-    if not away.any():
-        return ""
     weights = 1 / len(x) + (1 / 300 - x.mean()) * away / np.sum(away**2)
     return f": an error of 10 % in each D is a factor of {np.exp(0.1 * np.linalg.norm(weights)):.2g} there"
 
