@@ -87,9 +87,8 @@ def _check_refit(config: Config) -> None:
         seen = conventions(scattering_settings(config), settings.radiation, target.curve)
         if target.curve.quantity != "S_q":
             grid(seen, target.curve, float(target.curve.x[-1]))  # how far a cell reaches is not known yet
-            check_end(
-                target.curve, float(number_density(target.density, np.repeat(list(counts), list(counts.values()))))
-            )
+            symbols = np.repeat(list(counts), list(counts.values()))
+            check_end(target.curve, float(number_density(target.density, symbols)))
 
 
 def _check_protocols(config: Config) -> None:

@@ -344,7 +344,7 @@ class Made:
         symbols = np.array(["O"] * 8)
         x = np.random.default_rng(0).random((1, 8, 3))
         cell = self.edge * np.eye(3)
-        trajectory = Trajectory(symbols, np.zeros(1), x, cell[None])
+        trajectory = Trajectory(np.zeros(1), x, cell[None], np.zeros(8, int), ("O",))
         return SimpleNamespace(system=make_system(symbols.tolist(), x[0], cell), trajectory=trajectory)
 
 
