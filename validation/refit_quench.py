@@ -51,7 +51,7 @@ SCATTERERS = {"xray": {}, "neutron": {"Li": "Li-7", "B": "B-11"}}
 PROTOCOL = {"melt_ps": 3.0, "quench_rate": 450.0, "relax_nvt_ps": 0.5, "relax_npt_ps": 2.5}
 REFIT = {
     "seeds": SEEDS,
-    "outer_steps": 3,
+    "outer_steps": 4,
     "inner_steps": 3,
     "topology_quenches": 16,
     "topology_every": 5,  # once
@@ -240,6 +240,7 @@ def main(arguments: Sequence[str]) -> int:
             "atoms": ATOMS,
             "radiation": radiation,
             "truth_seed": truth_seed,
+            "seed": next((int(change.split("=")[1]) for change in changes if change.startswith("seed=")), 0),
             "protocol": PROTOCOL,
             "refit": REFIT | changed(changes),
         },
