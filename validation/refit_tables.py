@@ -158,7 +158,8 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
         [
             f"`{estimator}`, {_particles(radiation)}, {one['date']}: "
             f"{settings['atoms']} atoms, {refit['seeds']} seeds of each composition, "
-            f"{protocol['quench_rate']:g} K/ps, seeds of the truth from {truth_seed} on, of the fit from {settings.get('seed', 0)} on; cost of the rounds {costs}.",
+            f"{protocol['quench_rate']:g} K/ps, seeds of the truth from {truth_seed} on, "
+            f"of the fit from {settings.get('seed', 0)} on; cost of the rounds {costs}.",
             "",
             markdown_table(head, rows),
             "",
