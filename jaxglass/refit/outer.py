@@ -94,7 +94,8 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         of_moduli = moduli_cost(problem.moving, groups, z)
         cost, noise = cost + of_moduli[0], float(np.hypot(noise, of_moduli[1]))
         kept = best is None or bool(cost <= best.cost + np.hypot(noise, best.noise))
-        radius = done[-1].radius if done else float("nan")
+        # after a round that was kept the glasses are others: how short the last steps were there says nothing of them
+        radius = done[-1].radius if done and not done[-1].kept else float("nan")
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
         watch(_line(iteration, problem))
         if number == problem.outer_steps:
