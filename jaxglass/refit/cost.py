@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxglass.refit.basin import Shown, mean_of, show
 from jaxglass.refit.fit import Group
-from jaxglass.refit.iteration import Iteration, fresh_glasses
+from jaxglass.refit.iteration import fresh_glasses
 from jaxglass.refit.parameters import Parameter
 from jaxglass.refit.sampling import Sample
 from jaxglass.refit.target import Target
@@ -29,20 +29,6 @@ def cost_and_noise(z: np.ndarray, samples: Sequence[Sample], targets: Sequence[T
         if not target.hold_out and len(mine) > 1:
             variance += jackknife([cost([s for s in samples if s is not sample]) for sample in mine])
     return cost(samples), float(np.sqrt(variance))
-
-
-def gradient_noise(samples: Sequence[Sample], targets: Sequence[Target], slopes: Sequence[Shown]) -> np.ndarray:
-    """Covariance (P, P) of the gradient J^T r of 1/2 |r|^2 for other glasses of the same potential, from the scatter of
-    single ones: sum_t cov(J_t^T r_glass)/n_t. A glass with more of one bond moves whole peaks, which a sigma of single
-    points does not know. `slopes`: the Jacobian of what each target shows, which leads with parameters.
-    """
-    noise = np.zeros((len(slopes[0].ln_density),) * 2)
-    for target, slope in zip(targets, slopes, strict=True):
-        plain = replace(target, bulk=None, shear=None)
-        mine = [plain.residual(s.shown) for s in samples if s.start.target == target.name]
-        if len(mine) > 1:
-            noise += np.cov(np.array(mine) @ plain.slope(slope), rowvar=False).reshape(noise.shape) / len(mine)
-    return noise
 
 
 def _fitted(target: Target, shown: Shown) -> np.ndarray:
@@ -74,14 +60,15 @@ def jackknife(left_out: Sequence[float]) -> float:
     return float((len(values) - 1) / len(values) * np.sum((values - values.mean()) ** 2))
 
 
-def with_noise(targets: Sequence[Target], samples: Sequence[Sample], done: Sequence[Iteration]) -> tuple[Target, ...]:
-    """The `targets`, whose errors hold the noise of the means over the glasses of the first ensemble."""
-    first = done[0].fresh if done else fresh_glasses(samples, targets)
-    return tuple(
-        replace(
-            target,
-            sigma=np.hypot(target.sigma, np.nan_to_num(np.asarray(fresh.error.curve))),
-            density_sd=float(np.hypot(target.density_sd, np.nan_to_num(fresh.error.ln_density))),
-        )
-        for target, fresh in zip(targets, first, strict=True)
-    )
+def with_noise(targets: Sequence[Target], first: Sequence[Sample]) -> tuple[Target, ...]:
+    """The `targets`, whose errors hold the noise of the means over the glasses of the `first` ensemble: that of single
+    points in sigma, what moves with curve and density together in columns."""
+    found = []
+    for target in targets:
+        rows = np.array([[*s.shown.curve, s.shown.ln_density] for s in first if s.start.target == target.name])
+        if len(rows) > 1:
+            columns = (rows - rows.mean(0)).T / np.sqrt(len(rows) * (len(rows) - 1))
+            sigma = np.hypot(target.sigma, np.linalg.norm(columns[:-1], axis=1))
+            target = replace(target, sigma=sigma, noise=columns)
+        found.append(target)
+    return tuple(found)

@@ -78,11 +78,13 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
     z, topology = continued(problem.folder, done, len(problem.moving))
     if z is None and done[-1].number < problem.outer_steps and np.isnan(done[-1].promise):
         z = done.pop().z  # no steps were taken from there
+    first: list[Sample] = []
     while z is not None and len(done) <= problem.outer_steps:
         number, best = len(done), best_of(done)
         try:
             samples = quenched(problem, problem.starts, z, f"{number:03d}")
-            targets = with_noise(problem.targets, samples, done)
+            first = first or (quenched(problem, problem.starts, done[0].z, "000") if done else samples)
+            targets = with_noise(problem.targets, first)
             groups = grouped(problem, samples, [t for t in targets if not t.hold_out], z, topology)
         except (NumericalError, ConfigError) as error:
             if best is None:

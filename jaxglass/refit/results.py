@@ -10,7 +10,7 @@ import numpy as np
 from jaxglass.analysis.results.entries import finite, measurement_entry
 from jaxglass.analysis.statistics import Measurement
 from jaxglass.refit.basin import Basin
-from jaxglass.refit.cost import gradient_noise, with_noise
+from jaxglass.refit.cost import with_noise
 from jaxglass.refit.fit import Group, Model, model, sharp
 from jaxglass.refit.iteration import Fresh, Iteration, continued, error_of_mean, fresh_glasses
 from jaxglass.refit.misfit import CHI, density_error, misfits
@@ -31,13 +31,12 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
     """Everything of a finished refit; `last` is the iteration whose potential it gives."""
     problem = prepared.problem
     samples = {one.number: quenched(problem, problem.starts, one.z, f"{one.number:03d}") for one in (done[0], last)}
-    targets = with_noise(problem.targets, samples[last.number], done)
+    targets = with_noise(problem.targets, samples[0])
     topology = {} if problem.estimator == "ensemble" else continued(problem.folder, done, len(problem.moving))[1]
     groups = {number: grouped(problem, samples[number], targets, done[number].z, topology) for number in samples}
     fitted = [replace(group, exact=True) for group in groups[last.number] if not group.target.hold_out]
     here = model(problem.moving, sharp(fitted), last.z, last.z)
-    noise = gradient_noise(samples[last.number], [group.target for group in fitted], here.slopes)
-    known = information(problem.moving, here.jacobian).of_glasses(noise)
+    known = information(problem.moving, here.jacobian)
     least_known = range(len(problem.moving))[::-1][: prepared.settings.profiles]
     profiles = [profile(problem.moving, fitted, here, known, mode) for mode in least_known]
     sides = [[_side(problem, group, samples[number]) for group in groups[number]] for number in (0, last.number)]
@@ -213,7 +212,7 @@ def _parameters(problem: Problem, known: Information, z: np.ndarray) -> list[dic
             "name": p.name,
             "ln_change": {"value": float(p.sd * value), "error": float(error), "unit": "1"},
             "prior_sd": p.sd,
-            "reason": "Laplace (data, prior, J_topo as far as it is known) and the scatter of the glasses; "
+            "reason": "Laplace: data, scatter of the glasses, prior, J_topo as far as it is known; "
             "see docs/refit.md for what it leaves out",
         }
         for p, value, error in zip(problem.moving, z, known.errors, strict=True)

@@ -3,9 +3,10 @@
     r = [(curve - y)/sigma sqrt(dx q/pi),  (ln rho - ln rho*)/sd,  (ln K - ln K*)/sd,  (ln G - ln G*)/sd]
 
 x in steps dx; points closer than the transform can tell apart (pi/q: q the end of r for S(Q), of Q for D(r) and
-T(r)) are
-not independent, so each counts dx q/pi of one. An unknown scale (1 +- 0.02) and flat background (0 +- 0.02) of the
-measured curve are fitted along, in closed form: with their columns N and unit priors, r -> (1 + N N^T)^(-1/2) r.
+T(r)) are not independent, so each counts dx q/pi of one. What moves many points together is fitted along, in closed
+form: with columns N and unit priors, r -> (1 + N N^T)^(-1/2) r for curve and density. These columns are an unknown
+scale (1 +- 0.02) and flat background (0 +- 0.02) of the measured curve, and `noise`, how single glasses differ from
+their mean: one with more of a bond has whole peaks elsewhere, and another density.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ MODULUS_SD = 0.03
 class Target:
     """A glass of `li2o` mol % and its measured `quantity` (S_q, D_r, T_r): `y` (P,) on `x` (P,), standard errors
     `sigma` (P,) that hold the model's own, `resolution` pi/q in units of x; `density` (atoms per A^3) with relative
-    `density_sd`; `bulk` and `shear` (GPa) or None. A target that is held out is shown but not fitted."""
+    `density_sd`; `bulk` and `shear` (GPa) or None. A target that is held out is shown but not fitted. The squares of
+    `noise` (P + 1, n) add up to the covariance of the mean curve and ln density of n glasses."""
 
     name: str
     li2o: float
@@ -38,6 +40,7 @@ class Target:
     shear: float | None = None
     hold_out: bool = False
     nuisance: bool = True
+    noise: np.ndarray | None = None
 
     @property
     def needs_moduli(self) -> bool:
@@ -52,21 +55,19 @@ class Target:
 
     @cached_property
     def _whitener(self) -> np.ndarray:
-        """(1 + N N^T)^(-1/2) - 1 = Q diag Q^T for the columns N of scale and background, as (P, 2) factors."""
+        """1 - (1 + N N^T)^(-1/2) = W W^T for the columns N, as factors W (P + 1, columns)."""
         excess = self.y - (1.0 if self.quantity == "S_q" else 0.0)
-        columns = self.weight[:, None] * np.stack([SCALE_SD * excess, np.full_like(self.y, BACKGROUND_SD)], 1)
-        if not self.nuisance:
-            columns = 0 * columns
-        u, s, _ = np.linalg.svd(columns, full_matrices=False)
+        scale, background = SCALE_SD * excess, np.full_like(self.y, BACKGROUND_SD)
+        columns = [np.append(one, 0.0)[:, None] for one in (scale, background) if self.nuisance]
+        columns += [np.zeros((len(self.y) + 1, 1)) if self.noise is None else self.noise]
+        weight = np.append(self.weight, 1 / self.density_sd)
+        u, s, _ = np.linalg.svd(weight[:, None] * np.concatenate(columns, 1), full_matrices=False)
         return u * np.sqrt(1 - 1 / np.sqrt(1 + s**2))
 
     def residual(self, shown: Shown) -> np.ndarray:
         """r (R,) of what is shown."""
-        rows = [
-            self._curve(np.asarray(shown.curve) - self.y),
-            self._scalar(shown.ln_density, np.log(self.density), self.density_sd),
-        ]
-        return np.concatenate([*rows, self.moduli(shown)])
+        rows = self._whitened(np.asarray(shown.curve) - self.y, shown.ln_density - np.log(self.density))
+        return np.concatenate([rows, self.moduli(shown)])
 
     def moduli(self, shown: Shown) -> np.ndarray:
         """The rows of r of the measured moduli; none where none was measured."""
@@ -75,15 +76,17 @@ class Target:
 
     def slope(self, change: Shown) -> np.ndarray:
         """dr (R, P) of a Jacobian with a leading axis of parameters."""
-        rows = [self._curve(np.asarray(change.curve).T), self._scalar(change.ln_density, 0.0, self.density_sd)]
+        rows = [self._whitened(np.asarray(change.curve).T, np.asarray(change.ln_density))]
         rows += [self._scalar(value, 0.0, MODULUS_SD) for value, _ in self._moduli(change)]
         return np.concatenate(rows)
 
     def _moduli(self, shown: Shown):
         return [(v, w) for v, w in ((shown.ln_bulk, self.bulk), (shown.ln_shear, self.shear)) if w is not None]
 
-    def _curve(self, difference: np.ndarray) -> np.ndarray:
-        r = self.weight.reshape((-1,) + (1,) * (difference.ndim - 1)) * difference
+    def _whitened(self, curve: np.ndarray, ln_density: np.ndarray) -> np.ndarray:
+        """Differences of the curve (P, ...) and of ln density (...), as rows of r."""
+        weight = self.weight.reshape((-1,) + (1,) * (curve.ndim - 1))
+        r = np.concatenate([weight * curve, (np.asarray(ln_density) / self.density_sd)[None]])
         return r - self._whitener @ (self._whitener.T @ r)
 
     @staticmethod

@@ -1,8 +1,6 @@
 """What the data can tell: the Fisher information of a fit, its modes by name, and intervals.
 
-    F = J^T J (data rows alone)        posterior covariance C = (F + 1)^-1 in units of the priors (Laplace)
-
-and with the covariance G of J^T r over other glasses of the same potential C + C G C, as one ensemble made the fit.
+    F = J^T J (data rows alone)        posterior covariance = (F + 1)^-1 in units of the priors (Laplace)
 
 An eigenvalue of F above 1 is a direction that the data know better than the prior did; one below is known from the
 prior alone, and one of nothing changes neither curve nor density (all energies together). Indices: p parameters; m
@@ -10,7 +8,7 @@ modes, best known first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,11 +35,6 @@ class Information:
     def errors(self) -> np.ndarray:
         """Standard errors (P,) of the logarithms of the parameters."""
         return np.sqrt(np.diag(self.covariance)) * np.array([p.sd for p in self.moving])
-
-    def of_glasses(self, noise: np.ndarray) -> "Information":
-        """The same with the scatter of the glasses, G = `noise` (P, P), in its covariance. The share of it that sigma
-        holds already is counted twice."""
-        return replace(self, covariance=self.covariance + self.covariance @ noise @ self.covariance)
 
     def name(self, mode: int, least: float = 0.2) -> str:
         """A mode in words: its largest parts, as changes of the logarithms relative to the largest of them."""
