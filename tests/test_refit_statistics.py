@@ -375,3 +375,22 @@ def test_a_glass_that_is_too_dense_or_failed_is_left_out_and_named(capsys, monke
     assert "dense" in said
     with pytest.raises(NumericalError, match="3 of 4 glasses of 40 failed"):
         samples([Made(20.0), Made(14.0), Made(14.0), Made(14.0)])
+
+
+def test_a_glass_is_no_misfit_to_its_own_measured_S():
+    """An S(Q) from 0.7 to 25 1/A goes through the taper of the simulated one: but for what lies next to its ends, which
+    is not fitted, next to nothing is left."""
+    made = stored_glass()
+    species, fractional, cell = (jnp.asarray(x) for x in made.glass)
+    symbols = np.array(["Li", "B", "P", "O"])[made.glass.species]
+    counts = {element: int(np.sum(symbols == element)) for element in ("Li", "B", "P", "O")}
+    plain, seen = (make_view(counts, ScatteringSettings(r_window=w), 8.7) for w in ("none", "lorch"))
+    measured, shown = (curves(view, species, fractional, cell) for view in (plain, seen))
+    curve = MeasuredCurve("S_q", np.asarray(plain.transforms.Q), np.asarray(measured.S), None, "S.txt")
+    system = make_system(symbols.tolist(), made.glass.fractional, made.glass.cell)
+    given = MeasuredTarget("glass", curve, 40.0, float(system.density), None, None, False)
+    target = make_target(given, seen, symbols, 0.005, 0.005, "lorch")
+    off, fitted = np.abs(target.y - np.asarray(shown.S)), np.isfinite(target.sigma)
+    within("of S, rms", float(np.sqrt(np.mean(off[fitted] ** 2))), 2e-3)
+    assert off[~fitted].max() > 0.01, "the ends are not seen as they are"
+    assert np.isinf(target.sigma).sum() * (target.x[1] - target.x[0]) < 2.5 * target.resolution

@@ -57,7 +57,7 @@ REFIT = {
     "topology_every": 5,  # once
     "jitter": 0.5,
     "sigma": 0.005,
-    "density_sd": 0.005,
+    "density_sd": 0.0025,  # as eight glasses know it
 }
 
 

@@ -68,7 +68,8 @@ def make_target(
 ) -> Target:
     """The target of a glass with the composition of `symbols` (N,); `sigma` of S(Q) is what the model itself may err
     by. The measured curve goes through the `window` in r of the simulated one (`lorch`, `none`), unless there is none;
-    a D(r) from Q_min on only nearly, as what lies below is not in it.
+    a D(r) from Q_min on only nearly, as what lies below is not in it, and an S(Q) nearer to the ends of what was
+    measured than its resolution not at all: such points have an infinite sigma.
     """
     curve, transforms = measured.curve, view.transforms
     end = view.count * view.width
@@ -76,8 +77,9 @@ def make_target(
     if curve.quantity == "S_q":
         x, resolution = np.asarray(transforms.Q), np.pi / end
         y = np.interp(x, curve.x, tapered(curve.x, curve.y, end, window) if window else curve.y)
+        unseen = window is not None and (x < curve.x[0] + resolution) | (x > curve.x[-1] - resolution)
     else:
-        x, resolution = np.asarray(transforms.r), np.pi / float(transforms.Q[-1])
+        x, resolution, unseen = np.asarray(transforms.r), np.pi / float(transforms.Q[-1]), False
         y, sigma = np.interp(x, curve.x, curve.y), RELATIVE * sigma
         check_end(curve, density)
         line = 4 * np.pi * density * x if curve.quantity == "T_r" else 0.0
@@ -89,7 +91,7 @@ def make_target(
         quantity=curve.quantity,
         x=x,
         y=y,
-        sigma=np.hypot(np.full(len(x), sigma), error),
+        sigma=np.where(unseen, np.inf, np.hypot(np.full(len(x), sigma), error)),
         resolution=resolution,
         density=density,
         density_sd=density_sd,
