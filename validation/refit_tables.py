@@ -70,9 +70,8 @@ def _best(points: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _charges(one: Mapping[str, Any]) -> str:
-    modes = one["unknown_modes"]
-    scale = "".join(f", one of them {mode}" for mode in modes if "charges" in mode)
-    unknown = f"{len(modes)} directions known from the priors alone{scale}"
+    null = "".join(f", one of them without any effect on the data: {mode}" for mode in one["null_modes"])
+    unknown = f"{len(one['unknown_modes'])} directions known from the priors alone{null}"
     return f"ln q off by {one['ln_q_off']:+.3f}, error {one['error']:.3f} (prior {one['prior']:g}); {unknown}"
 
 
