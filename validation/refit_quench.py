@@ -136,6 +136,11 @@ def targets(folder: Path, truth: Sequence[Glass], radiation: str) -> str:
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
 
 
+def number(arguments: Sequence[str], name: str, default: int) -> int:
+    """The one of NAME=NUMBER among `arguments`."""
+    return int(next((a.split("=")[1] for a in arguments if a.startswith(f"{name}=")), default))
+
+
 def changed(changes: Sequence[str]) -> dict[str, Any]:
     """Settings of the section refit among `changes` of the command line."""
     pairs = (change.removeprefix("refit.").split("=", 1) for change in changes if change.startswith("refit."))
@@ -209,7 +214,7 @@ def _line(target: dict[str, Any], side: str, true: dict[str, Any]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Command line."""
     jax.config.update("jax_enable_x64", True)
-    truth_seed = int(next((a.split("=")[1] for a in arguments if a.startswith("truth_seed=")), TRUTH_SEED))
+    truth_seed = number(arguments, "truth_seed", TRUTH_SEED)
     changes = [a for a in arguments if "=" in a and not a.startswith("truth_seed=")]
     names = [a for a in arguments if "=" not in a]
     folder = Path(names[0] if names else "outputs/refit_quench").resolve()
@@ -240,7 +245,7 @@ def main(arguments: Sequence[str]) -> int:
             "atoms": ATOMS,
             "radiation": radiation,
             "truth_seed": truth_seed,
-            "seed": next((int(change.split("=")[1]) for change in changes if change.startswith("seed=")), 0),
+            "seed": number(changes, "seed", 0),
             "protocol": PROTOCOL,
             "refit": REFIT | changed(changes),
         },

@@ -151,7 +151,7 @@ def _requench(name: str, one: Mapping[str, Any]) -> str:
     costs = ", ".join(f"{i['cost']:.0f}" for i in results["iterations"] if i["cost"] is not None)
     head = (
         "mol % Li2O", "R of D(r) before, after", "floor", "R of T(r)", "floor", "new seeds, whole g(r) (floor)",
-        "density",        "N4 before, after, true", "N4 of common seeds, points",
+        "density", "N4 before, after, true", "N4 of common seeds, points",
     )  # fmt: skip
     return "\n".join(
         [

@@ -73,8 +73,10 @@ def refit_results(prepared: Prepared, done: Sequence[Iteration], last: Iteration
 
 def _null_modes(problem: Problem, fitted: Sequence[Group], here: Model) -> list[str]:
     """What no data of glasses at rest can see; J_topo, a regression, sees noise there."""
-    exact = [jax.tree.map(np.subtract, slope, group.topology) for slope, group in zip(here.slopes, fitted, strict=True)]
-    rows = [group.target.slope(slope) for group, slope in zip(fitted, exact, strict=True)]
+    rows = [
+        group.target.slope(jax.tree.map(np.subtract, slope, group.topology))
+        for group, slope in zip(fitted, here.slopes, strict=True)
+    ]
     known = information(problem.moving, np.concatenate([np.eye(len(problem.moving)), *rows]))
     return [known.name(m) for m in known.null()]
 

@@ -19,6 +19,7 @@ CUT = "with alpha_max, windings round the cell are among the loops alive there"
 def topology_results(topology: Topology) -> dict:
     """Diagram of the last frame, APF, regions and counts; b, d, t and APF in A^2, the APF of the whole structure."""
     last, settings = topology.last, topology.settings
+    totals = {settings.mode: topology.total, other_mode(settings): topology.other_total}
     cut = settings.alpha_max is not None
     essential = measurement_entry(topology.essential)
     return {
@@ -31,14 +32,8 @@ def topology_results(topology: Topology) -> dict:
         "region": {"names": list(NAMES), "index": [NAMES.index(name) for name in topology.last_regions]},
         "diagram_of": "last frame, finite loops",
         "apf": _apf_entry(topology.apf),
-        "total_apf": {
-            settings.mode: measurement_entry(topology.total),
-            other_mode(settings): measurement_entry(topology.other_total),
-        },
-        "total_apf_per_atom": {
-            settings.mode: measurement_entry(_per_atom(topology.total, last.atoms)),
-            other_mode(settings): measurement_entry(_per_atom(topology.other_total, last.atoms)),
-        },
+        "total_apf": {mode: measurement_entry(total) for mode, total in totals.items()},
+        "total_apf_per_atom": {mode: measurement_entry(_per_atom(total, last.atoms)) for mode, total in totals.items()},
         "loops": {
             "finite": measurement_entry(topology.finite),
             "infinite": missing_entry("1", CUT) if cut else essential,
@@ -59,13 +54,14 @@ def _per_atom(total: Measurement, atoms: int) -> Measurement:
 
 def missing_topology(settings: PersistenceSettings, reason: str) -> dict:
     """The same where no diagram exists: a cell too small, vacuum without alpha_max, an element without radius."""
+    missing = {mode: missing_entry(AREA, reason) for mode in (settings.mode, other_mode(settings))}
     return {
         **_settings_entry(settings),
         "births": None,
         "deaths": None,
         "apf": None,
-        "total_apf": {mode: missing_entry(AREA, reason) for mode in (settings.mode, other_mode(settings))},
-        "total_apf_per_atom": {mode: missing_entry(AREA, reason) for mode in (settings.mode, other_mode(settings))},
+        "total_apf": missing,
+        "total_apf_per_atom": missing,
         "loops": {"finite": missing_entry("1", reason)},
         "reason": reason,
     }
