@@ -25,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Workers and the programs that tests start compile each program once between them."""
     folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("xla")))
     jax.config.update("jax_compilation_cache_dir", folder)
+    seconds = os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # the many small ones too
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", float(seconds))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

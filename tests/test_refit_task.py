@@ -102,13 +102,16 @@ def refitted(tmp_path_factory):
 
 
 def test_a_closed_loop_finds_its_parameters(refitted):
-    _, done, said = refitted
+    problem, done, said = refitted
     assert all(one.kept for one in done)
     assert len(done) == 2, "what was left after the first round is nothing that a step could gain"
     best = best_of(done)
     assert best.cost < 0.05 * done[0].cost
     within("A_BO and V of P-O, in widths of the priors", np.abs(best.z - TRUTH).max(), 0.1)
     assert said[0].startswith("iteration 0: cost")
+    z = done[0].z
+    [group] = grouped(problem, quenched(problem, problem.starts, z, "000"), problem.targets, z)
+    assert said[0].endswith(f"E {group.basins[0].moduli().young:.0f} GPa")
     assert "accepted" in said[1]
 
 

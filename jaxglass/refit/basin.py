@@ -18,7 +18,7 @@ from jaxglass.refit.estimate import Estimate
 from jaxglass.refit.observables import View, curve_of, curves
 from jaxglass.refit.parameters import Parameter, moved
 from jaxglass.response.minimum import Rest
-from jaxglass.response.stiffness import followers, relaxed_moduli
+from jaxglass.response.stiffness import Moduli, followers, relaxed_moduli
 from jaxglass.response.zero_pressure import at_rest
 
 Values = Array | np.ndarray
@@ -42,6 +42,11 @@ class Basin:
     def at(self, rest: Rest) -> "Basin":
         """The same glass at rest elsewhere."""
         return replace(self, rest=rest, followers=None if self.followers is None else followers(rest))
+
+    def moduli(self) -> Moduli:
+        """K and G of the glass where it is at rest."""
+        moves = followers(self.rest) if self.followers is None else self.followers
+        return relaxed_moduli(self.rest, self.rest.potential, moves)
 
 
 def changed_bonds(basin: Basin) -> float:

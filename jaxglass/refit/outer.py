@@ -99,7 +99,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
         # after a round that was kept the glasses are others: how short the last steps were there says nothing of them
         radius = done[-1].radius if done and not done[-1].kept else float("nan")
         iteration = Iteration(number, z, fresh_glasses(samples, targets), cost, noise, kept, radius)
-        watch(_line(iteration, problem))
+        watch(_line(problem, iteration, groups))
         if number == problem.outer_steps:
             done.append(keep(problem.folder, iteration, None, topology))
             break
@@ -249,14 +249,17 @@ def answers(
     return found
 
 
-def _line(iteration: Iteration, problem: Problem) -> str:
+def _line(problem: Problem, iteration: Iteration, groups: Sequence[Group]) -> str:
+    """Cost; per target R and density of its fresh glasses and, unless held out, E of the first of them at rest."""
     verdict = "kept" if iteration.kept else "refused"
-    shares = ", ".join(
-        f"{one.target} R of D(r) {100 * misfits(problem.view(target), target, one.shown)[0]:.1f} %, "
-        f"density {density_error(target, one.shown):+.2f} %"
-        for one, target in zip(iteration.fresh, problem.targets, strict=True)
-    )
-    return f"iteration {iteration.number}: cost {iteration.cost:.4g} +- {iteration.noise:.2g}, {verdict}; {shares}"
+    young = {group.target.name: float(group.basins[0].moduli().young) for group in groups}
+    shares = []
+    for one, target in zip(iteration.fresh, problem.targets, strict=True):
+        R_D, _ = misfits(problem.view(target), target, one.shown)
+        share = f"{one.target} R of D(r) {100 * R_D:.1f} %, density {density_error(target, one.shown):+.2f} %"
+        shares.append(share + (f", E {young[one.target]:.0f} GPa" if one.target in young else ""))
+    cost = f"cost {iteration.cost:.4g} +- {iteration.noise:.2g}, {verdict}"
+    return f"iteration {iteration.number}: {'; '.join([cost, *shares])}"
 
 
 def _inner(progress: Progress) -> str:

@@ -21,7 +21,6 @@ from jaxglass.refit.sampling import Sample
 from jaxglass.refit.setup import Prepared
 from jaxglass.refit.target import Target
 from jaxglass.refit.uncertainty import NULL, Information, information
-from jaxglass.response.stiffness import followers, relaxed_moduli
 
 MODULI = {"bulk_modulus": "GPa", "shear_modulus": "GPa", "young_modulus": "GPa", "poisson_ratio": "1"}
 SEEDS_ERROR = "standard error over fresh glasses of different seeds"
@@ -201,8 +200,7 @@ def _moduli(basins: Sequence[Basin]) -> dict[str, Any]:
     """K, G, E and nu at rest, means over the glasses: not fitted unless they were given."""
     found = []
     for basin in basins:
-        moves = followers(basin.rest) if basin.followers is None else basin.followers
-        moduli = relaxed_moduli(basin.rest, basin.rest.potential, moves)
+        moduli = basin.moduli()
         found.append((float(moduli.bulk), float(moduli.shear), float(moduli.young), float(moduli.poisson)))
     values, errors = np.mean(found, 0), error_of_mean(np.array(found))
     return {name: _entry(v, e, unit) for (name, unit), v, e in zip(MODULI.items(), values, errors, strict=True)}
