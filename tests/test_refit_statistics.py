@@ -28,7 +28,7 @@ from jaxglass.refit.observables import curves, make_view
 from jaxglass.refit.parameters import parameters
 from jaxglass.refit.reweighting import average, longest_step, verdict, weights
 from jaxglass.refit.sampling import Quench, Sample, Start
-from jaxglass.refit.settings import MeasuredTarget, check_slope
+from jaxglass.refit.settings import MeasuredTarget, check_quenches, check_slope
 from jaxglass.refit.setup import check_parameters
 from jaxglass.refit.tangents import BURST, tangents, window, without_bursts
 from jaxglass.refit.target import Target
@@ -205,6 +205,14 @@ def test_a_slope_needs_two_fitted_compositions():
         check_slope(parameters(["A_BO", "slope"]), [38.0])
 
 
+@pytest.mark.parametrize(("estimator", "moving", "fewest"), [("hybrid", 2, 6), ("hybrid", 9, 14), ("ensemble", 9, 20)])
+def test_a_regression_over_too_few_quenches_is_refused(estimator, moving, fewest):
+    check_quenches(estimator, moving, fewest)
+    check_quenches("implicit", moving, 4)
+    with pytest.raises(ConfigError, match=f"must be {fewest} or more"):
+        check_quenches(estimator, moving, fewest - 1)
+
+
 def test_the_jackknife_of_a_mean_is_its_standard_error():
     x = np.random.default_rng(0).normal(size=9)
     left_out = [np.delete(x, k).mean() for k in range(len(x))]
@@ -283,7 +291,7 @@ def test_tangents_of_a_damped_run_are_differences_with_the_noise_kept():
     def run(z):
         return window(force, observe, system, 300.0, 0.002, 200, 10, key, z)
 
-    found = tangents(run, system.cell, jnp.zeros(1))
+    found = tangents(run, system.cell, jnp.zeros(1), jnp.ones(1))
     h = 1e-4
     change = (run(jnp.asarray([h]))[0] - run(jnp.asarray([-h]))[0]) / (2 * h)
     within("tangent, relative", relative(found.tangent[0], change), 1e-4)
@@ -291,6 +299,24 @@ def test_tangents_of_a_damped_run_are_differences_with_the_noise_kept():
     assert dropped == 0.5
     np.testing.assert_array_equal(calm.jacobian, found.tangent)
     assert without_bursts([found._replace(growth=np.array([BURST + 1]))])[1] == 1.0
+
+
+def test_a_burst_that_has_passed_is_seen_and_in_units_of_the_logarithm():
+    """One ion rolls off a barrier into a well, where it forgets: the tangent at the end says nothing of the way."""
+    system, key = make_system(["Li"], np.full((1, 3), 0.5 + 1e-4), 10 * np.eye(3)), jax.random.key(0)
+
+    def force(x, z):
+        d = (x - 0.5) @ system.cell
+        return 8.0 * d - 8.0 * d**3 + 0.01 * z[0]
+
+    def run(z):
+        return window(force, lambda x, z: x[0], system, 1.0, 0.002, 1500, 10, key, z)
+
+    d_x = jax.jvp(run, (jnp.zeros(1),), (jnp.ones(1),))[1][1][:, 0] @ system.cell
+    rms = np.linalg.norm(np.asarray(d_x), axis=-1)
+    assert rms[-1] < 0.02 * rms.max()
+    found = tangents(run, system.cell, jnp.zeros(1), jnp.array([0.1]))
+    within("growth, relative", float(found.growth[0]) / (rms.max() / 0.1) - 1, 1e-9)
 
 
 def test_a_curve_that_ends_within_the_range_of_the_fit_is_refused():

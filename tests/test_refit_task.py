@@ -227,7 +227,8 @@ def test_j_topo_is_what_quenches_answer_beyond_the_exact_derivative(refitted):
 
 
 def test_j_topo_of_quenches_that_rest_is_nothing(refitted):
-    """Quenches that only come to rest have no topology beyond the exact derivatives: what is left is noise, shrunk."""
+    """Quenches that only come to rest have no topology beyond the exact derivatives. Opposite ones share their noise
+    here; how noise is shrunk: tests/test_refit_statistics.py."""
     problem, _, _ = refitted
     z = np.zeros(2)
     problem = replace(problem, estimator="hybrid", topology_quenches=6)

@@ -24,7 +24,7 @@ from jaxglass.parameters import default_settings, load_parameters
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.parameters import moved, parameters
 from jaxglass.refit.reweighting import average, longest_step, weights
-from jaxglass.refit.tangents import tangents, window
+from jaxglass.refit.tangents import BURST, tangents, window
 from jaxglass.refit.topology import regress
 from jaxglass.response.minimum import Rest
 from jaxglass.response.stiffness import Moduli, followers, relaxed_moduli
@@ -62,8 +62,8 @@ def test_thermal_tangents_of_a_glass_are_differences_with_the_noise_kept(smooth,
     def run(z):
         return window(force, observe, system, 300.0, FEMTOSECOND, steps, 50, jax.random.key(1), z)
 
-    found = tangents(run, system.cell, jnp.zeros(1))
-    assert np.all(np.asarray(found.growth) < 20)
+    found = tangents(run, system.cell, jnp.zeros(1), jnp.array([MOVING[0].sd]))
+    assert np.all(np.asarray(found.growth) < BURST)
 
     def off(h: float) -> float:
         up, down = (run(jnp.array([end]))[0] for end in (h, -h))

@@ -473,6 +473,51 @@ def test_curves_are_read_in_their_units_with_any_separator(tmp_path):
     assert S.error is None
 
 
+PDFGETX3 = """[DEFAULT]
+
+version = pdfgetx3-2.0
+dataformat = Qnm
+wavelength = 0.0143 nm
+qmax = 27.0
+
+#### start data
+
+#S 1
+#L r($\\AA$)  G($\\AA^{-2}$)
+"""
+PDFGETX2 = """History written: Mon Nov 23
+qmax=27.0 dr=0.01
+##### start data
+#S 1 - PDF from PDFgetX
+#L r G(r) d_r d_Gr
+"""
+GUDRUN = """# sample.mint01
+#     1  Q (1/\\AA)   DCS   error
+"""
+
+
+@pytest.mark.parametrize(("header", "ends"), [(PDFGETX3, ()), (PDFGETX2, (0.0, 0.1)), (GUDRUN, (0.1,))])
+def test_files_are_read_as_programs_write_them(tmp_path, header, ends):
+    """The headers of PDFgetX3 and PDFgetX2 hold settings; the latter has an error of r before that of G."""
+    r = np.linspace(0.1, 4, 40)
+    curve = read_curve(written(tmp_path / "a", r, np.sin(r), *(0 * r + end for end in ends), header=header), "D_r")
+    np.testing.assert_allclose((curve.x, curve.y), (r, np.sin(r)), rtol=1e-8)
+    if ends:
+        np.testing.assert_allclose(curve.error, 0.1)
+    else:
+        assert curve.error is None
+
+
+@pytest.mark.parametrize("end", [6.0, 9.0, 25.0])
+def test_a_structure_factor_less_one_is_refused(tmp_path, end):
+    """However soon it ends beyond the first peaks."""
+    Q = np.arange(0.7, end, 0.02)
+    S = 1 - np.exp(-0.05 * Q**2) * np.cos(2.4 * Q)
+    assert read_curve(written(tmp_path / "a", Q, S), "S_q").error is None
+    with pytest.raises(InputDataError, match="is it S - 1"):
+        read_curve(written(tmp_path / "a", Q, S - 1), "S_q")
+
+
 GOOD = [f"{0.1 * k:.1f} {k}" for k in range(1, 41)]
 
 

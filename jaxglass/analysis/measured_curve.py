@@ -1,7 +1,9 @@
 """A measured S(Q), D(r) or T(r) from a file of two or three columns: x, y and, where there is one, the error of y.
 
-Columns are separated by blanks, commas or semicolons; lines that begin with # ! or % are comments. Whatever could be
-misread is refused, with the name of the file and the line: a curve that is silently wrong costs more than an error.
+Columns are separated by blanks, commas or semicolons; lines that begin with # ! or % are comments. PDFgetX writes
+settings above a line `#### start data`, and with errors r, G, d_r, d_Gr, which `#L` names: d_r is passed over. Whatever
+could be misread is refused, with the name of the file and the line: a curve that is silently wrong costs more than an
+error.
 """
 
 import re
@@ -18,7 +20,10 @@ LENGTHS = {"Angstrom": 1.0, "nm": 10.0}  # A
 FEWEST = 20  # points of a curve
 UNITY = 0.3  # how far the last quarter of S(Q) may be from 1, in the mean
 SETTLED_Q, LARGEST_Q = 10.0, 60.0  # 1/A
+SHORTEST_Q = 5.0  # 1/A: where S(Q) ends sooner nothing can be told of its limit
 COMMENT = ("#", "!", "%")
+START = re.compile(r"#+\s*start data", re.IGNORECASE)
+FOUR_COLUMNS = re.compile(r"#L\s+\S+\s+\S+\s+d_?r\s+d_?G", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,15 @@ def read_curve(path: str | Path, quantity: str, length: str = "Angstrom") -> Mea
     path = Path(path)
     rows: list[list[float]] = []
     numbers: list[int] = []
-    for number, line in enumerate(_lines(path), start=1):
+    lines = _lines(path)
+    first = max((k for k, line in enumerate(lines) if START.match(line.strip())), default=0)
+    four = any(FOUR_COLUMNS.match(line.strip()) for line in lines)
+    for number, line in enumerate(lines[first:], start=first + 1):
         text = line.strip()
         if text.startswith(COMMENT):
             _check_unit(text, length, f"{path}:{number}")
         elif text:
-            rows.append(_row(text, len(rows[0]) if rows else None, f"{path}:{number}"))
+            rows.append(_row(text, len(rows[0]) if rows else None, four, f"{path}:{number}"))
             numbers.append(number)
     if len(rows) < FEWEST:
         raise InputDataError(f"{path}: {len(rows)} points are too few for a curve; at least {FEWEST}")
@@ -79,12 +87,15 @@ def _check_unit(comment: str, length: str, where: str) -> None:
         raise InputDataError(f"{where}: the header speaks of nm but the file is read in Angstrom; set the unit to nm")
 
 
-def _row(text: str, columns: int | None, where: str) -> list[float]:
+def _row(text: str, columns: int | None, four: bool, where: str) -> list[float]:
+    """Two or three numbers; of `four` (x, y, error of x, error of y) the third is passed over."""
     words = re.split(r"\s*[,;]\s*|\s+", text)
     try:
         row = [float(word) for word in words]
     except ValueError:
         raise InputDataError(f"{where}: '{text[:40]}' is not numbers; comments begin with # ! or %") from None
+    if four and len(row) == 4:
+        del row[2]
     if len(row) not in (2, 3):
         raise InputDataError(f"{where}: {len(row)} columns; expected x, y or x, y, error (decimal point, not comma)")
     if columns not in (None, len(row)):
@@ -95,10 +106,12 @@ def _row(text: str, columns: int | None, where: str) -> list[float]:
 
 
 def _check_structure_factor(Q: np.ndarray, S: np.ndarray, path: Path) -> None:
-    """S(Q) tends to 1 at Q (1/A) that an experiment reaches: what does not is another function or another unit. A
-    curve that ends among the first peaks cannot be told."""
+    """S(Q) tends to 1 at Q (1/A) that an experiment reaches: what does not is another function or another unit. Of a
+    curve that ends sooner it can be told that it is nearer to 0, and of one that ends among the first peaks nothing."""
     end = float(np.mean(S[-(len(S) // 4) :]))
-    if Q[-1] > SETTLED_Q and abs(end - 1) > UNITY:
+    settled = Q[-1] > SETTLED_Q and abs(end - 1) > UNITY
+    about_zero = Q[-1] > SHORTEST_Q and abs(end) < UNITY
+    if settled or about_zero:
         kin = ": is it S - 1 or Q(S - 1)? Make it S" if abs(end) < UNITY else ""
         raise InputDataError(f"{path}: tends to {end:.2f} at large Q, not to 1 as S(Q) does{kin}")
     if Q[-1] > LARGEST_Q:

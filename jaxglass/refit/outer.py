@@ -31,11 +31,10 @@ from jaxglass.refit.observables import View
 from jaxglass.refit.parameters import Parameter, check_splice, moved
 from jaxglass.refit.sampling import Quench, Sample, Start, jittered
 from jaxglass.refit.target import Target
-from jaxglass.refit.topology import regress, shrunk
+from jaxglass.refit.topology import DIRECTIONS, regress, shrunk
 from jaxglass.refit.uncertainty import information
 from jaxglass.response.stiffness import followers
 
-DIRECTIONS = 6  # of the Fisher information, along which the topology is asked
 SMALLEST_RADIUS = 1e-3
 
 
@@ -107,7 +106,8 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             assert best is not None
             z = _refused(problem, done, iteration, best, topology)
             continue
-        if problem.estimator != "implicit" and (not topology or number % problem.topology_every == 0):
+        rounds_kept = sum(one.kept for one in done)  # refused ones need no other J_topo
+        if problem.estimator != "implicit" and (not topology or rounds_kept % problem.topology_every == 0):
             try:
                 topology = answers(problem, groups, z, number, watch)
                 groups = [replace(group, topology=topology[group.target.name]) for group in groups]

@@ -10,6 +10,7 @@ from jaxglass.config import RULES
 from jaxglass.errors import ConfigError
 from jaxglass.model.composition import HALF, label
 from jaxglass.refit.parameters import Parameter, parameters
+from jaxglass.refit.topology import DIRECTIONS
 
 #: numbers of an entry of refit.targets, and the setting whose rule they obey
 ENTRIES = {
@@ -99,6 +100,7 @@ def refit_settings(
         )
     moving = parameters([str(name) for name in values["parameters"]], dict(values.get("priors") or {}))
     check_slope(moving, [target.li2o for target in targets if not target.hold_out])
+    check_quenches(str(values["estimator"]), len(moving), int(values["topology_quenches"]))
     return RefitSettings(
         targets=targets,
         quantity=quantity,
@@ -116,6 +118,17 @@ def check_slope(moving: Sequence[Parameter], fitted: Sequence[float]) -> None:
         raise ConfigError(
             "refit.parameters: 'slope' needs two fitted compositions or more; for one, name the others alone, "
             "as in refit.parameters=[A_BO]"
+        )
+
+
+def check_quenches(estimator: str, moving: int, quenches: int) -> None:
+    """`ConfigError` for a regression over so few quenches that its slopes and their errors are noise: opposite pairs
+    span half as many directions as there are quenches, and their mean takes one more pair."""
+    directions = {"implicit": 0, "hybrid": min(moving, DIRECTIONS)}.get(estimator, moving)
+    if estimator != "implicit" and quenches < 2 * directions + 2:
+        raise ConfigError(
+            f"refit.topology_quenches = {quenches}: must be {2 * directions + 2} or more for the {directions} "
+            f"directions that refit.estimator={estimator} asks for"
         )
 
 

@@ -2,9 +2,10 @@
 
     dp/dt = F - gamma p + sqrt(2 gamma m kT) xi        tangent: the same xi, d/dtheta of every step
 
-A glass at 300 K with strong friction forgets: tangents stay bounded except for rare bursts, which are rearrangements.
-Windows whose tangent exceeds `BURST` are dropped and their share is told. In a melt, or with a cutoff that jumps, the
-tangents are worthless. Splitting BAOAB (Leimkuhler & Matthews 2013). Indices: w windows; p parameters.
+A glass at 300 K with strong friction forgets: tangents stay bounded except for rare bursts, which are rearrangements
+and pass again. Windows whose tangent exceeds `BURST` at any time are dropped and their share is told. In a melt, or
+with a cutoff that jumps, the tangents are worthless. Splitting BAOAB (Leimkuhler & Matthews 2013). Indices: w windows;
+p parameters.
 """
 
 from collections.abc import Callable
@@ -21,13 +22,13 @@ from jaxglass.model.cell import inverse
 from jaxglass.model.system import System
 from jaxglass.refit.estimate import Estimate
 
-BURST = 20.0  # A per unit of z, rms over atoms
+BURST = 20.0  # A per unit of ln value, rms over atoms
 FRICTION = 20.0  # 1/ps: 50 fs, stronger than any thermostat of the protocols
 
 
 class Window(NamedTuple):
-    """Mean of the observable over a window (R,), its tangent (P, R), and the rms tangent of positions (P,) at its
-    end."""
+    """Mean of the observable over a window (R,), its tangent (P, R), and the largest rms tangent of positions (P,) in
+    it, A per unit of ln value."""
 
     mean: Array
     tangent: Array
@@ -68,29 +69,30 @@ def window(
     key: Array,
     z: Array,
 ) -> tuple[Array, Array]:
-    """Mean (R,) of the observable, every `every` of `steps` steps from `system`, and the last positions."""
+    """Mean (R,) of the observable, every `every` of `steps` steps from `system`, and the positions there (T, N, 3)."""
     step = partial(damped_step, force, system, units.BOLTZMANN * temperature, timestep)
 
     def stretch(carry, keys):
         carry = jax.lax.scan(lambda c, key: (step(c, key, z), None), carry, keys)[0]
-        return carry, observe(carry[0], z)
+        return carry, (observe(carry[0], z), carry[0])
 
     keys = jax.random.split(key, (steps // every, every))
     start = system.fractional, system.momenta, force(system.fractional, z)
-    (x, _, _), found = jax.lax.scan(stretch, start, keys)
+    _, (found, x) = jax.lax.scan(stretch, start, keys)
     return jnp.mean(found, 0), x
 
 
-def tangents(run: Callable[[Array], tuple[Array, Array]], cell: Array, z: Array) -> Window:
-    """`run(z)` gives mean and last positions; their tangents, one parameter after another."""
+def tangents(run: Callable[[Array], tuple[Array, Array]], cell: Array, z: Array, sd: Array) -> Window:
+    """`run(z)` gives mean and positions; their tangents, one parameter after another. ln value = ln start + `sd` z."""
     mean, _ = run(z)
 
     def along(e: Array) -> tuple[Array, Array]:
         d_mean, d_x = jax.jvp(run, (z,), (e,))[1]
-        return d_mean, jnp.sqrt(jnp.mean(jnp.sum((d_x @ cell) ** 2, -1)))
+        rms = jnp.sqrt(jnp.mean(jnp.sum((d_x @ cell) ** 2, -1), -1))
+        return d_mean, jnp.max(rms)
 
     tangent, growth = jax.lax.map(along, jnp.eye(len(z)))
-    return Window(mean, tangent, growth)
+    return Window(mean, tangent, growth / sd)
 
 
 def without_bursts(windows: list[Window]) -> tuple[Estimate, float]:

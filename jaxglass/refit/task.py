@@ -44,8 +44,6 @@ def _run(config: Config, directory: RunDirectory) -> None:
     print(f"refit: {', '.join(p.name for p in problem.moving)}; {len(problem.starts)} glasses a round; cutoff_style c2")
     done = refit(problem, lambda words: print(words, flush=True))
     found = last_kept(done)
-    results = refit_results(prepared, done, found)
-    directory.add_results(refit=results)
     glasses = quenched(problem, problem.starts, found.z, f"{found.number:03d}")
     start, moved = glasses[0].start.potential, glasses[0].potential
     potential_file(directory.path / POTENTIAL_FILE, prepared.potential, problem.moving, start, moved, found.z)
@@ -53,4 +51,5 @@ def _run(config: Config, directory: RunDirectory) -> None:
         system = glass.system
         species, fractional, cell = (np.asarray(x) for x in (system.species, system.fractional, system.cell))
         write_input(glass.potential, species, fractional, cell, directory.path / "lammps" / glass.start.target)
+    directory.add_results(refit=refit_results(prepared, done, found))
     print(f"refitted potential: {directory.path / POTENTIAL_FILE}")

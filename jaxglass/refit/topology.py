@@ -11,12 +11,15 @@ import numpy as np
 
 from jaxglass.refit.estimate import Estimate, Values
 
+DIRECTIONS = 6  # of the Fisher information, along which the topology is asked
+
 
 def shrunk(jacobian: Values, error: Values) -> np.ndarray:
     """Slopes (P, R) times max(0, 1 - 1/<t^2>), <t^2> the mean of (slope/error)^2 along the row of each parameter.
 
     James and Stein's estimator: few quenches make slopes of noise, which no step should follow. A row that is no larger
-    than its errors is nothing; one of three errors keeps 8/9.
+    than its errors is nothing; one of three errors keeps 8/9. Errors that come from few quenches themselves let some
+    noise through: of noise alone a quarter after 16 quenches along six directions, a ninth after 48 along four.
     """
     signal = np.mean(np.asarray(jacobian) ** 2 / np.maximum(np.asarray(error) ** 2, 1e-300), axis=1, keepdims=True)
     return np.asarray(jacobian) * np.maximum(0.0, 1 - 1 / np.maximum(signal, 1e-300))

@@ -34,7 +34,7 @@ from jaxglass.units import GPA
 ROUGH = (0.3, 0.1)  # eV/A, forces that FIRE leaves before the cell is corrected each time; Newton does the rest
 STIFFNESS = 60 / GPA  # bulk modulus (eV/A^3) for that
 LARGEST_MOVE = 0.3  # A, of one atom in a step: two of them stay within the skin
-LONGEST, MOST = 0.5, 400  # first trust radius (A, of all atoms together), steps of conjugate gradients
+LONGEST, MOST = 0.5, 400  # first trust radius (sqrt(eV): the norm is weighted by the preconditioner), steps of CG
 ROUNDS, PER_STEP = 80, 3  # steps of Newton's method at most; the expansion and two energies of each
 ROUNDING = 1e-6  # eV, of a total energy: smaller falls are not seen
 
