@@ -22,11 +22,11 @@ from jaxglass.refit.basin import Shown, _bonded, changed_bonds
 from jaxglass.refit.cost import cost_and_noise
 from jaxglass.refit.export import potential_file
 from jaxglass.refit.fit import at_rest_under, descend, model, sharp
-from jaxglass.refit.iteration import best_of, continued, fresh_glasses, iteration_from, keep, read_iterations
+from jaxglass.refit.iteration import Iteration, best_of, continued, fresh_glasses, iteration_from, keep, read_iterations
 from jaxglass.refit.least_squares import levenberg_marquardt
 from jaxglass.refit.misfit import misfits
 from jaxglass.refit.observables import View, check_reach, curves, make_view
-from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit
+from jaxglass.refit.outer import Problem, answers, grouped, quenched, refit, topology_due
 from jaxglass.refit.parameters import check_splice, moved, parameters
 from jaxglass.refit.profile import profile
 from jaxglass.refit.results import noise_floor
@@ -151,6 +151,12 @@ def test_a_potential_that_makes_no_glasses_is_refused_and_a_quarter_of_the_way_t
     assert [one.cost for one in read_iterations(tmp_path)] == [one.cost for one in done]
     assert done[2].radius == pytest.approx(np.linalg.norm(done[1].z - done[0].z) / 4)
     assert any("topology: not asked" in line and "two glasses of 40 failed" in line for line in said)
+
+
+@pytest.mark.parametrize(("kept", "due"), [("", True), ("k", False), ("kr", False), ("krk", True), ("krkrk", False)])
+def test_j_topo_is_renewed_after_two_rounds_that_were_kept(kept, due):
+    done = [Iteration(k, np.zeros(1), (), 1.0, 0.1, one == "k", 1.0) for k, one in enumerate(kept)]
+    assert topology_due(done, 2) == due
 
 
 def test_without_exact_derivatives_the_quenches_alone_answer(refitted):

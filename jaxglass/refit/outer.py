@@ -106,8 +106,7 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             assert best is not None
             z = _refused(problem, done, iteration, best, topology)
             continue
-        rounds_kept = sum(one.kept for one in done)  # refused ones need no other J_topo
-        if problem.estimator != "implicit" and (not topology or rounds_kept % problem.topology_every == 0):
+        if problem.estimator != "implicit" and (not topology or topology_due(done, problem.topology_every)):
             try:
                 topology = answers(problem, groups, z, number, watch)
                 groups = [replace(group, topology=topology[group.target.name]) for group in groups]
@@ -136,6 +135,11 @@ def refit(problem: Problem, watch: Callable[[str], Any]) -> list[Iteration]:
             z = found.z
         done.append(keep(problem.folder, iteration, z, topology))
     return done
+
+
+def topology_due(done: Sequence[Iteration], every: int) -> bool:
+    """Whether J_topo is renewed if the round after `done` is kept; only rounds that were kept are counted."""
+    return sum(one.kept for one in done) % every == 0
 
 
 def _settled(done: Sequence[Iteration]) -> bool:
