@@ -7,6 +7,7 @@ from collections.abc import Iterator
 # Half of the compiler's time for programs three times as slow, here and in what tests start: a third less in all. Slow
 # tests that measure, and users, have what XLA does by itself: XLA_FLAGS= pytest -m slow.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as the command does: each program read from the cache is reported
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
