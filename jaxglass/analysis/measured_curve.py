@@ -50,11 +50,10 @@ def read_curve(path: str | Path, quantity: str, length: str = "Angstrom") -> Mea
     path = Path(path)
     rows: list[list[float]] = []
     numbers: list[int] = []
-    lines = _lines(path)
-    first = max((k for k, line in enumerate(lines) if START.match(line.strip())), default=0)
-    four = any(FOUR_COLUMNS.match(line.strip()) for line in lines)
-    for number, line in enumerate(lines[first:], start=first + 1):
-        text = line.strip()
+    lines = [line.strip() for line in _lines(path)]
+    first = max((k for k, text in enumerate(lines) if START.match(text)), default=0)
+    four = any(map(FOUR_COLUMNS.match, lines))
+    for number, text in enumerate(lines[first:], start=first + 1):
         if text.startswith(COMMENT):
             _check_unit(text, length, f"{path}:{number}")
         elif text:

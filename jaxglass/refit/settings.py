@@ -125,7 +125,7 @@ def check_quenches(estimator: str, moving: int, quenches: int) -> None:
     """`ConfigError` for a regression over so few quenches that its slopes and their errors are noise: opposite pairs
     span half as many directions as there are quenches, and their mean takes one more pair."""
     directions = {"implicit": 0, "hybrid": min(moving, DIRECTIONS)}.get(estimator, moving)
-    if estimator != "implicit" and quenches < 2 * directions + 2:
+    if quenches < 2 * directions + 2:
         raise ConfigError(
             f"refit.topology_quenches = {quenches}: must be {2 * directions + 2} or more for the {directions} "
             f"directions that refit.estimator={estimator} asks for"
